@@ -1,0 +1,87 @@
+// computes.h: what the control plane may ask of storage and computes.
+//
+// One interface, so that the control plane is tested without processes and knows nothing of lineages,
+// incarnations or sockets. The real one is compute::Manager (manager.h).
+//
+// Every call is idempotent: asked again, it answers as if it had only been asked once. Calls for
+// different endpoints run side by side; concurrent starts of one endpoint share one start.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/lsn.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace tarn::compute {
+
+// Names the storage of one branch: 16 lower-case hexadecimal digits, drawn by the control plane.
+using LineageId = std::string;
+
+// What a start of an endpoint's PostgreSQL needs to know.
+struct ComputeSpec {
+    std::string endpoint_uid;  // "ep-...": names its directory and socket, never reused
+    LineageId lineage;
+    int pg_major = 17;
+    double max_cu = 1;                               // sizes max_connections (a start-time setting)
+    std::map<std::string, std::string> pg_settings;  // the endpoint's own, already validated
+};
+
+enum class ComputeState { stopped, starting, running, stopping, failed };
+
+struct ComputeStatus {
+    ComputeState state = ComputeState::stopped;
+    std::string reason;  // why it failed, or is what it is; may be empty
+    std::string socket_directory;  // where `.s.PGSQL.5432` lies while running
+    Time since;
+};
+
+// Where a branch begins in its parent's history.
+struct BranchPoint {
+    Lsn lsn;
+    Time time;
+};
+
+using Row = std::vector<std::string>;  // columns as text; NULL is ""
+
+class Computes {
+  public:
+    virtual ~Computes() = default;
+
+    // The majors whose PostgreSQL binaries were found, ascending.
+    virtual std::vector<int> majors() const = 0;
+
+    // Makes `lineage` a copy of the template of `pg_major`, with a system identifier of its own.
+    // not_found, naming the way out, if that major is not installed.
+    virtual Result<void> create_root(const LineageId& lineage, int pg_major) = 0;
+    // Makes `lineage` a copy-on-write child of `parent` as it is now. `running` is the parent's
+    // read-write endpoint, "" if it has none running. Copies no pages.
+    virtual Result<BranchPoint> create_branch(const LineageId& lineage, const LineageId& parent,
+                                              const std::string& running) = 0;
+    // Removes the lineage and what only it uses; missing is fine. Children keep what they need.
+    virtual Result<void> drop_lineage(const LineageId& lineage) = 0;
+    virtual Result<uint64_t> logical_size(const LineageId& lineage) = 0;  // bytes
+
+    // Starts the endpoint's PostgreSQL and answers once it has answered a message.
+    virtual Result<ComputeStatus> start(const ComputeSpec& spec) = 0;
+    // Fast stop (57P01 to clients), with a last restore point. Stopped already is fine.
+    virtual Result<void> stop(const std::string& endpoint_uid) = 0;
+    // Stops at once if need be and removes directory, socket and logs of the endpoint.
+    virtual Result<void> remove(const std::string& endpoint_uid) = 0;
+    virtual ComputeStatus status(const std::string& endpoint_uid) const = 0;
+    // Finds the computes that outlived an earlier server; those not in `known` are stopped and removed.
+    virtual Result<void> adopt(const std::vector<ComputeSpec>& known) = 0;
+
+    // Runs one statement as the bootstrap superuser over the compute's own socket.
+    virtual Result<std::vector<Row>> query(const std::string& endpoint_uid,
+                                           const std::string& database,
+                                           const std::string& statement) = 0;
+
+    // Called (from a thread of the implementation) when a compute ended without being asked to.
+    virtual void on_exit(std::function<void(const std::string& endpoint_uid)> callback) = 0;
+};
+
+}  // namespace tarn::compute
