@@ -1,6 +1,7 @@
 // crc32c.h: the CRC-32C (Castagnoli) of PostgreSQL's WAL and of the page store.
 //
-// Uses the processor's instruction where there is one. No allocation, no C++ runtime: the shim links it.
+// Uses the processor's instruction where there is one. No allocation, no C++ runtime: the shim
+// links it.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +9,8 @@
 
 namespace tarn {
 
-// Continues `crc` (0 to begin) over `size` bytes. The value is the finished CRC, not the inner register.
+// Continues `crc` (0 to begin) over `size` bytes. The value is the finished CRC, not the inner
+// register.
 uint32_t crc32c(uint32_t crc, const void* data, size_t size);
 
 }  // namespace tarn

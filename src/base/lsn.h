@@ -15,9 +15,7 @@ struct Lsn {
 
     auto operator<=>(const Lsn&) const = default;
     bool valid() const { return value != 0; }  // PostgreSQL's InvalidXLogRecPtr is 0
-    std::string text() const {
-        return fmt::format("{:X}/{:X}", value >> 32, value & 0xffffffffu);
-    }
+    std::string text() const { return fmt::format("{:X}/{:X}", value >> 32, value & 0xffffffffu); }
     static Result<Lsn> parse(std::string_view text);
 };
 

@@ -41,8 +41,9 @@ class [[nodiscard]] Error {
     Error(Code code, std::string message) : code_(code), message_(std::move(message)) {}
 
     Code code() const { return code_; }
-    const std::string& message() const { return message_; }  // "open segment 41: No space left on device"
-    const std::string& hint() const { return hint_; }        // what to do next; may be empty
+    // For example "open segment 41: No space left on device".
+    const std::string& message() const { return message_; }
+    const std::string& hint() const { return hint_; }  // what to do next; may be empty
     int os_errno() const { return os_errno_; }
     const std::string& reason() const { return reason_; }  // machine-readable detail; may be empty
 
@@ -137,17 +138,17 @@ class [[nodiscard]] Result<void> {
     })
 
 // TRY, with what was being tried put before the message.
-#define TRY_CTX(expression, ...)                                                              \
-    __extension__({                                                                           \
-        auto try_result_ = (expression);                                                      \
-        if (!try_result_.ok())                                                                \
+#define TRY_CTX(expression, ...)                                                                \
+    __extension__({                                                                             \
+        auto try_result_ = (expression);                                                        \
+        if (!try_result_.ok())                                                                  \
             return std::move(std::move(try_result_).error()).context(fmt::format(__VA_ARGS__)); \
-        std::move(try_result_).value();                                                       \
+        std::move(try_result_).value();                                                         \
     })
 
 // Ends the process on a programmer's error; on in every build.
-#define CHECK(condition, ...)                                                             \
-    do {                                                                                  \
-        if (!(condition)) [[unlikely]]                                                    \
+#define CHECK(condition, ...)                                                                  \
+    do {                                                                                       \
+        if (!(condition)) [[unlikely]]                                                         \
             ::tarn::check_failed(__FILE__, __LINE__, #condition, fmt::format("" __VA_ARGS__)); \
     } while (0)

@@ -22,7 +22,9 @@ Result<void> nothing(bool works) {
     return {};
 }
 
-TEST(Result, CarriesMoveOnlyValuesThroughTry) { EXPECT_EQ(use(true).value(), 42); }
+TEST(Result, CarriesMoveOnlyValuesThroughTry) {
+    EXPECT_EQ(use(true).value(), 42);
+}
 
 TEST(Result, ChainsWhatWasBeingTried) {
     auto result = nothing(false);

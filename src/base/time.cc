@@ -64,9 +64,10 @@ Result<Time> parse_rfc3339(std::string_view text) {
     int year, month, day, hour, minute, second;
     int64_t fraction_us = 0;
     bool fits = number(rest, 4, year) && literal(rest, '-') && number(rest, 2, month) &&
-                literal(rest, '-') && number(rest, 2, day) && (literal(rest, 'T') || literal(rest, 't')) &&
-                number(rest, 2, hour) && literal(rest, ':') && number(rest, 2, minute) &&
-                literal(rest, ':') && number(rest, 2, second) && micros(rest, fraction_us);
+                literal(rest, '-') && number(rest, 2, day) &&
+                (literal(rest, 'T') || literal(rest, 't')) && number(rest, 2, hour) &&
+                literal(rest, ':') && number(rest, 2, minute) && literal(rest, ':') &&
+                number(rest, 2, second) && micros(rest, fraction_us);
     int offset_minutes = 0;
     if (fits && (literal(rest, 'Z') || literal(rest, 'z'))) {
         // UTC

@@ -9,7 +9,8 @@
 
 namespace tarn {
 
-// Microseconds since 1970-01-01 UTC: what PostgreSQL, SQLite rows and the API all carry without loss.
+// Microseconds since 1970-01-01 UTC: what PostgreSQL, SQLite rows and the API all carry without
+// loss.
 using Time = std::chrono::sys_time<std::chrono::microseconds>;
 using Span = std::chrono::microseconds;
 

@@ -8,7 +8,8 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(Time, TimestampsSurviveTheRoundTrip) {
-    for (const char* text : {"2026-08-01T10:00:00Z", "1999-12-31T23:59:59.5Z", "2026-08-01T10:00:00.000001Z"})
+    for (const char* text :
+         {"2026-08-01T10:00:00Z", "1999-12-31T23:59:59.5Z", "2026-08-01T10:00:00.000001Z"})
         EXPECT_EQ(rfc3339(parse_rfc3339(text).value()), text);
 }
 
@@ -19,9 +20,10 @@ TEST(Time, OffsetsAndNanosecondsAreUnderstood) {
 }
 
 TEST(Time, MalformedTimestampsAreRefused) {
-    for (const char* text : {"", "2026", "2026-02-30T00:00:00Z", "2026-08-01T25:00:00Z",
-                             "2026-08-01T10:00:00", "2026-08-01T10:00:00Zx", "2026-08-01T10:00:00.Z",
-                             "2026-08-01 10:00:00Z", "2026-08-01T10:00:00+99:00"})
+    for (const char* text :
+         {"", "2026", "2026-02-30T00:00:00Z", "2026-08-01T25:00:00Z", "2026-08-01T10:00:00",
+          "2026-08-01T10:00:00Zx", "2026-08-01T10:00:00.Z", "2026-08-01 10:00:00Z",
+          "2026-08-01T10:00:00+99:00"})
         EXPECT_FALSE(parse_rfc3339(text).ok()) << text;
 }
 

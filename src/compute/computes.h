@@ -1,7 +1,7 @@
 // computes.h: what the control plane may ask of storage and computes.
 //
-// One interface, so that the control plane is tested without processes and knows nothing of lineages,
-// incarnations or sockets. The real one is compute::Manager (manager.h).
+// One interface, so that the control plane is tested without processes and knows nothing of
+// lineages, incarnations or sockets. The real one is compute::Manager (manager.h).
 //
 // Every call is idempotent: asked again, it answers as if it had only been asked once. Calls for
 // different endpoints run side by side; concurrent starts of one endpoint share one start.
@@ -34,7 +34,7 @@ enum class ComputeState { stopped, starting, running, stopping, failed };
 
 struct ComputeStatus {
     ComputeState state = ComputeState::stopped;
-    std::string reason;  // why it failed, or is what it is; may be empty
+    std::string reason;            // why it failed, or is what it is; may be empty
     std::string socket_directory;  // where `.s.PGSQL.5432` lies while running
     Time since;
 };
@@ -72,7 +72,8 @@ class Computes {
     // Stops at once if need be and removes directory, socket and logs of the endpoint.
     virtual Result<void> remove(const std::string& endpoint_uid) = 0;
     virtual ComputeStatus status(const std::string& endpoint_uid) const = 0;
-    // Finds the computes that outlived an earlier server; those not in `known` are stopped and removed.
+    // Finds the computes that outlived an earlier server; those not in `known` are stopped and
+    // removed.
     virtual Result<void> adopt(const std::vector<ComputeSpec>& known) = 0;
 
     // Runs one statement as the bootstrap superuser over the compute's own socket.
