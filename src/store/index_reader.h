@@ -1,7 +1,7 @@
 // index_reader.h: looks versions up in sealed indexes (docs/formats/index.md). Shim-safe.
 //
-// An index is immutable: which version of each block a stretch of sealed history holds. A restore point
-// names a stack of them, newest first; the first one that knows a block has the answer.
+// An index is immutable: which version of each block a stretch of sealed history holds. A restore
+// point names a stack of them, newest first; the first one that knows a block has the answer.
 #pragma once
 
 #include <cstddef>

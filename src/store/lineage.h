@@ -1,7 +1,8 @@
 // lineage.h: lineages, their incarnations, and the making of maps: the cold side of the store.
 //
-// Crash: every record is written beside its name, synced and renamed, and its directory synced, before
-// anything may rest on it; a directory without its record does not exist and is removed at the next start.
+// Crash: every record is written beside its name, synced and renamed, and its directory synced,
+// before anything may rest on it; a directory without its record does not exist and is removed at
+// the next start.
 #pragma once
 
 #include <optional>
@@ -17,7 +18,7 @@ namespace tarn::store {
 
 struct LineageRecord {
     uint64_t lineage = 0;
-    RestorePointId parent;  // number 0: a root
+    RestorePointId parent;                           // number 0: a root
     std::map<std::string, std::string> attachments;  // opaque, e.g. PostgreSQL's system identifier
 };
 
@@ -57,19 +58,20 @@ class Store {
 
     // The newest restore point of the incarnation that can be read whole; nullopt: none yet.
     Result<std::optional<RestorePoint>> newest_restore_point(LogId log) const;
-    // The newest restore point to open the lineage from: of its newest incarnation, or that one's base,
-    // and so on. not_found for a lineage that was never sealed.
+    // The newest restore point to open the lineage from: of its newest incarnation, or that one's
+    // base, and so on. not_found for a lineage that was never sealed.
     Result<RestorePoint> newest_restore_point(uint64_t lineage) const;
 
     // Makes the map file of an incarnation that begins from `base` (null: empty): files, sources,
     // indexes, next birth. The caller fills paths and positions in afterwards.
     Result<void> create_map(LogId log, const RestorePoint* base) const;
 
-    // Turns what an incarnation has sealed since `previous` (null: its base) into an index and a restore
-    // point without attachments or file list (the caller adds them, then save()s it). Merges small
-    // indexes of the same lineage on the way. `seal_slot` is from the map's control buffer.
-    Result<RestorePoint> index_seal(LogId log, const RestorePoint* previous, const RestorePoint* base,
-                                    uint64_t seal_slot) const;
+    // Turns what an incarnation has sealed since `previous` (null: its base) into an index and a
+    // restore point without attachments or file list (the caller adds them, then save()s it).
+    // Merges small indexes of the same lineage on the way. `seal_slot` is from the map's control
+    // buffer.
+    Result<RestorePoint> index_seal(LogId log, const RestorePoint* previous,
+                                    const RestorePoint* base, uint64_t seal_slot) const;
 
     // Ends an incarnation for ever: its map's state word, if the map is there.
     Result<void> fence(LogId log) const;

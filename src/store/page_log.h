@@ -1,7 +1,7 @@
 // page_log.h: appends page versions to an incarnation's log and reads versions back. Shim-safe.
 //
-// Order of every write: page bytes, then header, then map (M3). Nothing is overwritten, so a reader never
-// sees half a page. docs/formats/log.md has bytes, order of syncs and the crash table.
+// Order of every write: page bytes, then header, then map (M3). Nothing is overwritten, so a reader
+// never sees half a page. docs/formats/log.md has bytes, order of syncs and the crash table.
 //
 // Fails with -ENOSPC (nothing changed), -EIO (fenced, poisoned, checksum mismatch, disk).
 // Threads: any process; see page_map.h for what the caller serialises.
@@ -22,14 +22,15 @@ class PageLog {
 
     PageMap& map() { return map_; }
 
-    // Appends `count` pages for blocks [block, block + count); `data` holds them one after the other.
-    int write(FileEntry* file, uint32_t block, const void* data, uint32_t count);
-    // Reads blocks [block, block + count) into `data`: their newest versions, or zeros. Does not look
-    // at the file's length.
-    int read(FileEntry* file, uint32_t block, void* data, uint32_t count);
+    // Appends pages[i] as block `block` + i. Zero pages that are zeros already take no slot.
+    int write(FileEntry* file, uint32_t block, const void* const* pages, uint32_t count);
+    // Reads the newest version of block `block` + i, or zeros, into pages[i]. Does not look at the
+    // file's length.
+    int read(FileEntry* file, uint32_t block, void* const* pages, uint32_t count);
     // Hints that these blocks will be read.
     void prefetch(FileEntry* file, uint32_t block, uint32_t count);
-    // Cuts the file to `blocks` blocks, with a mark unless it is cut to nothing (then: a new birth).
+    // Cuts the file to `blocks` blocks, with a mark unless it is cut to nothing (then: a new
+    // birth).
     int truncate(FileEntry* file, uint32_t blocks);
 
     // Makes every completed write of `file` durable; returns at once if they are.
@@ -42,7 +43,6 @@ class PageLog {
     // Fails with -EIO when fenced or poisoned.
     int check_live() const;
 
-    // Writes only; the supervisor and import use it to close descriptors before a fork or at the end.
     void close_descriptors();
 
   private:
@@ -54,21 +54,25 @@ class PageLog {
         uint64_t used = 0;
     };
 
-    int descriptor(LogId log, uint64_t segment, bool slots, bool create);
-    int reserve_slots(uint64_t count, uint64_t* first);
+    int descriptor(LogId log, uint64_t segment, bool slots);
     int allocate_until(uint64_t slot);
-    int append(FileEntry* file, SlotKind kind, uint32_t block, const void* data, uint32_t count);
-    int write_run(FileEntry* file, SlotKind kind, uint32_t block, const char* data, uint32_t count,
-                  uint64_t slot);
-    Version resolve(FileEntry* file, uint32_t block);
-    int read_run(Location first, void* data, uint32_t count);
-    int verify(FileEntry* file, uint32_t block, Version version, void* page);
-    int poison(int failure);
+    int reserve_slots(uint32_t count, uint64_t* first);
+    int append(FileEntry* file, SlotKind kind, uint32_t block, const void* const* pages,
+               uint32_t count, Version* versions);
+    int append_in_segment(SlotHeader* headers, const void* const* pages, uint32_t count);
+    void complete(FileEntry* file, uint64_t first_slot, uint64_t last_slot);
+    int write_batch(FileEntry* file, uint32_t block, const void* const* pages, uint32_t count);
+    int resolve(FileEntry* file, uint32_t block, Version* version);
+    int read_run(const Version* versions, void* const* pages, uint32_t count);
+    int read_checked(FileEntry* file, uint32_t block, Version version, void* page);
+    int sync_segment(uint64_t segment);
+    int fail_sync(int failure);
 
     sys::Disk& disk_;
     PageMap map_;
     IndexStack indexes_;
-    static constexpr int kDescriptors = 64;  // segments open at a time in one process
+    static constexpr uint32_t kBatch = 32;   // pages handled at a time, on the stack
+    static constexpr int kDescriptors = 64;  // segment files open at a time in one process
     Descriptor descriptors_[kDescriptors];
     uint64_t uses_ = 0;
 };

@@ -1,15 +1,16 @@
-// page_map.h: the shared page map of a running incarnation: file and block -> newest version. Shim-safe.
+// page_map.h: the shared page map of a running incarnation: file and block -> newest version.
+// Shim-safe.
 //
-// One memory area, mapped by every process of a compute and by its supervisor. It is the truth about
-// which files exist, how long they are and where their pages lie, as long as the compute lives. It is
-// never synced: after a crash it is made anew from a restore point.
+// One memory area, mapped by every process of a compute and by its supervisor. It is the truth
+// about which files exist, how long they are and where their pages lie, as long as the compute
+// lives. It is never synced: after a crash it is made anew from a restore point.
 //
 // Invariants
-//   M1  memory below `arena_allocated` is backed by allocated disk space: touching it cannot raise SIGBUS.
-//   M2  every offset stored in the area points below `arena_next`, or is 0.
-//   M3  a block's location is published (release) only after its page and header are in the log.
-//   M4  a file's `length` never falls but by truncate(), which the caller holds exclusively.
-//   M5  no lock: whoever dies at any instruction leaves the map usable.
+//   M1  memory below `arena_allocated` is backed by allocated disk space: touching it cannot raise
+//   SIGBUS. M2  every offset stored in the area points below `arena_next`, or is 0. M3  a block's
+//   location is published (release) only after its page and header are in the log. M4  a file's
+//   `length` never falls but by truncate(), which the caller holds exclusively. M5  no lock:
+//   whoever dies at any instruction leaves the map usable.
 //
 // Threads: any process, any time. Callers serialise writes of one block, and truncates of one file
 // (PostgreSQL's buffer and relation locks do).
@@ -49,9 +50,11 @@ struct ControlBuffer {
     unsigned char image[kControlBytes];
 };
 
+// Writes completed in a segment, and how many of them are durable. A write counts here before it
+// gets its tick, so that a sync that covers the tick covers the segment.
 struct SegmentSync {
-    std::atomic<uint64_t> last_tick;    // of the last write completed in the segment
-    std::atomic<uint64_t> synced_tick;  // writes up to it are durable
+    std::atomic<uint64_t> written;
+    std::atomic<uint64_t> synced;
 };
 
 struct MapHeader {
@@ -69,7 +72,7 @@ struct MapHeader {
     alignas(64) std::atomic<uint64_t> next_birth;
     alignas(64) std::atomic<uint64_t> completed_ticks;
     alignas(64) std::atomic<uint64_t> durable_ticks;
-    std::atomic<uint64_t> allocated_slots;        // log space reserved up to here
+    std::atomic<uint64_t> allocated_slots;            // log space reserved up to here
     std::atomic<uint64_t> directory_synced_segments;  // names of segments below it are durable
     SegmentSync segments[kSegmentRing];
 
@@ -88,9 +91,9 @@ struct MapHeader {
     uint32_t index_count;  // newest first
     IndexRef indexes[kMaxIndexes];
 
-    char store_root[512];    // directory of the store
+    char store_root[512];      // directory of the store
     char data_directory[512];  // where the caller's stubs lie
-    char caller[512];        // PostgreSQL: the executable that may use this map
+    char caller[512];          // PostgreSQL: the executable that may use this map
 
     static constexpr uint32_t kBuckets = 65536;
     std::atomic<uint32_t> buckets[kBuckets];  // file entries by identity; offset / 64
@@ -101,12 +104,12 @@ enum class FileState : uint32_t { live = 1, dead = 2 };
 struct FileEntry {
     FileId id;
     std::atomic<uint64_t> birth;
-    std::atomic<uint64_t> last_tick;   // of its last completed write
-    std::atomic<uint32_t> length;      // blocks
-    std::atomic<uint32_t> inherited;   // blocks below it, unless located here, are the ancestors'
+    std::atomic<uint64_t> last_tick;  // of its last completed write
+    std::atomic<uint32_t> length;     // blocks
+    std::atomic<uint32_t> inherited;  // blocks below it, unless located here, are the ancestors'
     std::atomic<FileState> state;
-    uint32_t next;                     // in its bucket; set before the entry is published
-    std::atomic<uint32_t> roots[3];    // radix nodes: blocks 0..63, ..4095, ..262143
+    uint32_t next;                   // in its bucket; set before the entry is published
+    std::atomic<uint32_t> roots[3];  // radix nodes: blocks 0..63, ..4095, ..262143
     uint32_t reserved;
 };
 static_assert(sizeof(FileEntry) == 64);
@@ -123,10 +126,12 @@ class PageMap {
   public:
     PageMap() = default;
     PageMap(void* base, MapGrower grower)
-        : header_(static_cast<MapHeader*>(base)), base_(static_cast<char*>(base)), grower_(grower) {}
+        : header_(static_cast<MapHeader*>(base)),
+          base_(static_cast<char*>(base)),
+          grower_(grower) {}
 
-    // Lays out an empty map in zeroed memory whose header bytes are backed. The caller then fills in
-    // sources, indexes, paths and positions.
+    // Lays out an empty map in zeroed memory whose header bytes are backed. The caller then fills
+    // in sources, indexes, paths and positions.
     static void format(void* base, LogId log, uint64_t allocated_bytes);
     // Is this a map of this version?
     static bool valid(const void* base);

@@ -1,4 +1,5 @@
-// restore_point.h: everything needed to open a lineage as it was at a seal (docs/formats/restore-point.md).
+// restore_point.h: everything needed to open a lineage as it was at a seal
+// (docs/formats/restore-point.md).
 #pragma once
 
 #include <map>
@@ -26,11 +27,12 @@ struct FileRecord {
 
 struct RestorePoint {
     RestorePointId id;
-    uint64_t seal_slot = 0;            // slots of id.log below it belong to the seal
-    uint64_t next_birth = 1;           // births of later files begin here
-    std::vector<uint64_t> holes;       // slots below seal_slot that were not written yet when it was taken
-    std::vector<IndexRef> indexes;     // newest first, the ancestors' included
-    std::vector<FileRecord> files;     // sorted by id
+    uint64_t seal_slot = 0;   // slots of id.log below it belong to the seal
+    uint64_t next_birth = 1;  // births of later files begin here
+    std::vector<uint64_t>
+        holes;  // slots below seal_slot that were not written yet when it was taken
+    std::vector<IndexRef> indexes;                   // newest first, the ancestors' included
+    std::vector<FileRecord> files;                   // sorted by id
     std::map<std::string, std::string> attachments;  // opaque: control file, small files, positions
 };
 
@@ -40,6 +42,7 @@ Result<RestorePoint> decode_restore_point(std::string_view bytes);
 
 // Writes it durably under its own name.
 Result<void> save(sys::Disk& disk, const char* root, const RestorePoint& point);
-Result<RestorePoint> load_restore_point(sys::Disk& disk, const char* root, const RestorePointId& id);
+Result<RestorePoint> load_restore_point(sys::Disk& disk, const char* root,
+                                        const RestorePointId& id);
 
 }  // namespace tarn::store

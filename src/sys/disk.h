@@ -1,8 +1,9 @@
-// disk.h: the only door to files. Everything that must survive a crash goes through a Disk, so that the
-// simulated one (sim_disk.h) can drop, tear and fail what the real one would only lose in a power cut.
+// disk.h: the only door to files. Everything that must survive a crash goes through a Disk, so that
+// the simulated one (sim_disk.h) can drop, tear and fail what the real one would only lose in a
+// power cut.
 //
-// Calls answer >= 0 or -errno, never set errno, never allocate: the shim uses them inside PostgreSQL.
-// Threads: every call may be made from any thread or process.
+// Calls answer >= 0 or -errno, never set errno, never allocate: the shim uses them inside
+// PostgreSQL. Threads: every call may be made from any thread or process.
 #pragma once
 
 #include <sys/types.h>
@@ -35,6 +36,8 @@ class Disk {
     virtual int allocate(int fd, int64_t offset, int64_t size) = 0;
     virtual int truncate(int fd, int64_t size) = 0;
     virtual int64_t size(int fd) = 0;
+    // The file's bytes in memory, for immutable files; null when that fails. Never unmapped.
+    virtual const void* map(int fd, size_t size) = 0;
     // Tells the page cache that these bytes will be read soon.
     virtual void will_need(int fd, int64_t offset, int64_t size) = 0;
 

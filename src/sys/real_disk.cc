@@ -1,5 +1,6 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -44,7 +45,8 @@ class RealDisk final : public Disk {
     int64_t pread(int fd, void* data, size_t size, int64_t offset) override {
         return call(SYS_pread64, fd, data, size, offset);
     }
-    // The offset is split in two registers by the kernel's ABI; the high one is 0 on 64-bit machines.
+    // The offset is split in two registers by the kernel's ABI; the high one is 0 on 64-bit
+    // machines.
     int64_t preadv(int fd, const iovec* parts, int count, int64_t offset) override {
         return call(SYS_preadv, fd, parts, count, offset, 0);
     }
@@ -62,6 +64,10 @@ class RealDisk final : public Disk {
         return static_cast<int>(call(SYS_ftruncate, fd, size));
     }
     int64_t size(int fd) override { return call(SYS_lseek, fd, 0, SEEK_END); }
+    const void* map(int fd, size_t size) override {
+        int64_t address = call(SYS_mmap, nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+        return address < 0 && address > -4096 ? nullptr : reinterpret_cast<const void*>(address);
+    }
     void will_need(int fd, int64_t offset, int64_t size) override {
         call(SYS_fadvise64, fd, offset, size, POSIX_FADV_WILLNEED);
     }
