@@ -1,0 +1,85 @@
+#include "meta/meta.h"
+
+#include <iterator>
+
+#include "base/log.h"
+#include "meta/sqlite.h"
+
+namespace tarn::meta {
+
+namespace {
+
+struct Migration {
+    const char* name;
+    const char* script;
+};
+
+constexpr Migration kMigrations[] = {
+#include "migrations.inc"
+};
+
+Result<int64_t> file_version(Connection& connection) {
+    Statement statement = TRY(connection.prepare("PRAGMA user_version"));
+    TRY(statement.step());
+    return statement.integer();
+}
+
+// Applies what the file lacks, each migration in a transaction with its number (M2).
+Result<void> migrate(Connection& connection, const std::string& path) {
+    int64_t version = TRY(file_version(connection));
+    int64_t newest = std::ssize(kMigrations);
+    if (version > newest)
+        return error(Code::bad_request, "open {}: its format is version {}, this program knows {}",
+                     path, version, newest)
+            .with_hint("run the newer tarn that wrote it");
+    for (int64_t next = version; next < newest; ++next) {
+        const Migration& migration = kMigrations[next];
+        TRY_CTX(connection.execute(
+                    fmt::format("BEGIN IMMEDIATE;\n{}\nPRAGMA user_version = {};\nCOMMIT;",
+                                migration.script, next + 1)),
+                "migrate {} with {}", path, migration.name);
+        log::info("meta: applied migration {}", migration.name);
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Meta>> Meta::open(const std::string& path, Options options) {
+    auto writer = std::make_unique<Connection>(TRY(Connection::open(path, false)));
+    TRY_CTX(writer->execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                            "PRAGMA foreign_keys = ON;"),
+            "open {}", path);
+    TRY(migrate(*writer, path));
+    auto reader = std::make_unique<Connection>(TRY(Connection::open(path, true)));
+    return std::unique_ptr<Meta>(
+        new Meta(std::move(writer), std::move(reader), std::move(options)));
+}
+
+Meta::Meta(std::unique_ptr<Connection> writer, std::unique_ptr<Connection> reader, Options options)
+    : writer_(std::move(writer)), reader_(std::move(reader)), options_(std::move(options)) {}
+
+Meta::~Meta() = default;
+
+Result<void> Meta::begin(Session& session) {
+    return session.connection().execute("BEGIN IMMEDIATE");
+}
+
+Result<void> Meta::begin_reading(Session& session) {
+    return session.connection().execute("BEGIN");
+}
+
+Result<void> Meta::commit(Session& session) {
+    Result<void> result;
+    if (options_.before_commit) result = options_.before_commit();
+    if (result.ok()) result = session.connection().execute("COMMIT");
+    if (!result.ok()) roll_back(session);
+    return result;
+}
+
+void Meta::roll_back(Session& session) {
+    // Fails only when SQLite has rolled back by itself already (a full disk, an I/O error).
+    (void)session.connection().execute("ROLLBACK");
+}
+
+}  // namespace tarn::meta

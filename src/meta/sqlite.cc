@@ -1,0 +1,113 @@
+#include "meta/sqlite.h"
+
+namespace tarn::meta {
+
+namespace {
+
+Code code_of(int status) {
+    switch (status & 0xff) {
+        case SQLITE_FULL:
+            return Code::no_space;
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+            return Code::unavailable;
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+            return Code::data_loss;
+        case SQLITE_PERM:
+        case SQLITE_READONLY:
+        case SQLITE_CANTOPEN:
+        case SQLITE_AUTH:
+            return Code::permission_denied;
+        case SQLITE_IOERR:
+            return Code::io_error;
+        case SQLITE_CONSTRAINT:
+            return Code::already_exists;
+        default:
+            return Code::internal;
+    }
+}
+
+Error failure(sqlite3* database, int status, std::string_view doing) {
+    return error(code_of(status), "{}: {}", doing,
+                 database ? sqlite3_errmsg(database) : sqlite3_errstr(status));
+}
+
+}  // namespace
+
+Result<bool> Statement::step() {
+    column_ = 0;
+    int status = sqlite3_step(statement_.get());
+    if (status == SQLITE_ROW) return true;
+    if (status == SQLITE_DONE) return false;
+    return failure(sqlite3_db_handle(statement_.get()), status,
+                   fmt::format("run \"{}\"", sqlite3_sql(statement_.get())));
+}
+
+std::string Statement::text() {
+    const void* bytes = sqlite3_column_blob(statement_.get(), column_);
+    auto size = static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column_));
+    ++column_;
+    return bytes ? std::string(static_cast<const char*>(bytes), size) : std::string();
+}
+
+int64_t Statement::integer() {
+    return sqlite3_column_int64(statement_.get(), column_++);
+}
+
+double Statement::real() {
+    return sqlite3_column_double(statement_.get(), column_++);
+}
+
+// Binding fails only for a parameter that the statement does not have: a programmer's error.
+void Statement::bind_one(std::string_view value) {
+    int status =
+        sqlite3_bind_text64(statement_.get(), ++parameter_, value.data() ? value.data() : "",
+                            value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+    CHECK(status == SQLITE_OK, "{}", sqlite3_sql(statement_.get()));
+}
+
+void Statement::bind_one(int64_t value) {
+    int status = sqlite3_bind_int64(statement_.get(), ++parameter_, value);
+    CHECK(status == SQLITE_OK, "{}", sqlite3_sql(statement_.get()));
+}
+
+void Statement::bind_one(double value) {
+    int status = sqlite3_bind_double(statement_.get(), ++parameter_, value);
+    CHECK(status == SQLITE_OK, "{}", sqlite3_sql(statement_.get()));
+}
+
+void Statement::bind_null() {
+    int status = sqlite3_bind_null(statement_.get(), ++parameter_);
+    CHECK(status == SQLITE_OK, "{}", sqlite3_sql(statement_.get()));
+}
+
+Result<Connection> Connection::open(const std::string& path, bool read_only) {
+    sqlite3* database = nullptr;
+    int mode = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    // Each connection is used under one mutex of ours, so SQLite's own are not needed.
+    int status = sqlite3_open_v2(path.c_str(), &database, mode | SQLITE_OPEN_NOMUTEX, nullptr);
+    Connection connection(database);
+    if (status != SQLITE_OK) return failure(database, status, "open " + path);
+    sqlite3_extended_result_codes(database, 1);
+    sqlite3_busy_timeout(database, 5000);
+    return connection;
+}
+
+Result<Statement> Connection::prepare(std::string_view sql) {
+    sqlite3_stmt* statement = nullptr;
+    int status = sqlite3_prepare_v2(database_.get(), sql.data(), static_cast<int>(sql.size()),
+                                    &statement, nullptr);
+    if (status != SQLITE_OK)
+        return failure(database_.get(), status, fmt::format("prepare \"{}\"", sql));
+    return Statement(statement);
+}
+
+Result<void> Connection::execute(const std::string& script) {
+    int status = sqlite3_exec(database_.get(), script.c_str(), nullptr, nullptr, nullptr);
+    if (status != SQLITE_OK)
+        return failure(database_.get(), status, fmt::format("run \"{}\"", script));
+    return {};
+}
+
+}  // namespace tarn::meta
