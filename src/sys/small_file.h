@@ -1,0 +1,26 @@
+// small_file.h: whole files of a few kilobytes: keys, certificates, profiles.
+//
+// A written file is there whole or not at all, whatever happens in between; pages and WAL have
+// their own, faster door (disk.h).
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace tarn::sys {
+
+inline constexpr size_t kSmallFileBytesMax = size_t{1} << 20;
+
+// The file's bytes; none if there is no such file.
+Result<std::optional<std::string>> read_small_file(const std::string& path);
+// Puts `bytes` in place of what was at `path`, durably.
+Result<void> write_small_file(const std::string& path, std::string_view bytes, mode_t mode);
+// Makes the directory; fine if it is there.
+Result<void> make_directory(const std::string& path, mode_t mode);
+
+}  // namespace tarn::sys

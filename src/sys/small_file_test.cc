@@ -1,0 +1,41 @@
+#include "sys/small_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+namespace tarn::sys {
+namespace {
+
+TEST(SmallFile, IsReadBackWithItsMode) {
+    std::string directory = testing::TempDir() + "small-file-test";
+    std::filesystem::remove_all(directory);
+    ASSERT_TRUE(make_directory(directory, 0700).ok());
+    ASSERT_TRUE(make_directory(directory, 0700).ok());
+    std::string path = directory + "/key";
+    EXPECT_FALSE(read_small_file(path).value().has_value());
+    std::string long_text(20'000, 'k');
+    for (const std::string& bytes : {std::string("first"), long_text, std::string()}) {
+        ASSERT_TRUE(write_small_file(path, bytes, 0600).ok());
+        EXPECT_EQ(read_small_file(path).value(), bytes);
+    }
+    struct stat status = {};
+    ASSERT_EQ(stat(path.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0600u);
+    EXPECT_FALSE(std::filesystem::exists(path + ".new"));
+}
+
+TEST(SmallFile, NamesWhatCouldNotBeDone) {
+    Error missing = write_small_file("/nonexistent/key", "x", 0600).error();
+    EXPECT_EQ(missing.code(), Code::not_found);
+    EXPECT_NE(missing.message().find("/nonexistent/key"), std::string::npos);
+    EXPECT_FALSE(read_small_file("/").ok());
+    ASSERT_TRUE(write_small_file(testing::TempDir() + "large",
+                                 std::string(kSmallFileBytesMax + 1, 'x'), 0600)
+                    .ok());
+    EXPECT_EQ(read_small_file(testing::TempDir() + "large").error().code(), Code::too_large);
+}
+
+}  // namespace
+}  // namespace tarn::sys
