@@ -84,6 +84,8 @@ struct MapHeader {
     // The caller's positions (PostgreSQL: WAL). Opaque here.
     std::atomic<uint64_t> flushed_position;  // everything below is durable and whole
     std::atomic<uint32_t> flushed_epoch;     // PostgreSQL: the TLI of that position
+    std::atomic<uint32_t> caller_state;      // PostgreSQL: ShimState bits (src/shim/protocol.h)
+    uint32_t caller_version;                 // PostgreSQL: the major
     uint32_t reserved;
 
     uint32_t source_count;  // entry 0 is unused, 1 is this incarnation

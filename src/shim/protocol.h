@@ -1,0 +1,27 @@
+// protocol.h: what the shim and the supervisor of its compute say to each other.
+//
+// The supervisor passes the map by name in the environment and everything else inside the map's
+// header; the shim answers through `caller_state` and rings the event descriptor. Both sides
+// include this file.
+#pragma once
+
+#include <cstdint>
+
+namespace tarn::shim {
+
+// Environment of the postgres process; the shim removes all of it (and LD_PRELOAD) once it has read
+// it, so that programs started by PostgreSQL run without the shim.
+constexpr char kMapVariable[] = "TARN_MAP";         // path of the map file
+constexpr char kEventVariable[] = "TARN_EVENT_FD";  // an eventfd, rung after each change below
+constexpr char kLockVariable[] = "TARN_LOCK_FD";  // the lineage lock: kept by forks, closed by exec
+
+// Bits of MapHeader::caller_state.
+enum ShimState : uint32_t {
+    kAttached = 1,       // the handshake: pages go through the store
+    kRecoveryReady = 2,  // the startup process has read standby.signal: promotion may be asked for
+};
+
+// Directory beside the incarnation's wal/ into which WAL segments go that PostgreSQL removes.
+constexpr char kWalArchiveDirectory[] = "wal_archive";
+
+}  // namespace tarn::shim
