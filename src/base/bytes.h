@@ -23,7 +23,7 @@ T load(const void* data, size_t offset = 0) {
 }
 
 template <class T>
-void store(void* data, size_t offset, T value) {
+void put(void* data, size_t offset, T value) {
     std::memcpy(static_cast<char*>(data) + offset, &value, sizeof(T));
 }
 

@@ -75,7 +75,7 @@ Result<ControlImage> copy_of(Bytes image) {
 
 void set_crc(ControlImage& image) {
     size_t offset = control_crc_offset(load<uint32_t>(image.data(), control_offset::version));
-    store(image.data(), offset, crc32c(0, image.data(), offset));
+    put(image.data(), offset, crc32c(0, image.data(), offset));
 }
 
 }  // namespace
@@ -145,7 +145,7 @@ Result<ControlFile> decode_control_file(Bytes image) {
 
 Result<ControlImage> with_system_identifier(Bytes image, uint64_t system_identifier) {
     auto copy = TRY_CTX(copy_of(image), "set the system identifier {}", system_identifier);
-    store(copy.data(), control_offset::system_identifier, system_identifier);
+    put(copy.data(), control_offset::system_identifier, system_identifier);
     set_crc(copy);
     return copy;
 }
@@ -159,12 +159,12 @@ Result<ControlImage> as_archive_recovery(Bytes image, Lsn min_recovery_point, ui
         return error(Code::invalid_argument,
                      "prepare recovery to {} on timeline {}: replay begins at {}",
                      min_recovery_point.text(), tli, Lsn{redo}.text());
-    store(copy.data(), offset::state, static_cast<uint32_t>(ClusterState::in_archive_recovery));
-    store(copy.data(), offset::min_recovery_point, min_recovery_point.value);
-    store(copy.data(), offset::min_recovery_tli, tli);
-    store(copy.data(), offset::backup_start, uint64_t{0});
-    store(copy.data(), offset::backup_end, uint64_t{0});
-    store(copy.data(), offset::backup_end_required, uint8_t{0});
+    put(copy.data(), offset::state, static_cast<uint32_t>(ClusterState::in_archive_recovery));
+    put(copy.data(), offset::min_recovery_point, min_recovery_point.value);
+    put(copy.data(), offset::min_recovery_tli, tli);
+    put(copy.data(), offset::backup_start, uint64_t{0});
+    put(copy.data(), offset::backup_end, uint64_t{0});
+    put(copy.data(), offset::backup_end_required, uint8_t{0});
     set_crc(copy);
     return copy;
 }

@@ -141,7 +141,7 @@ TEST_P(ControlFileOf, BecomesOneOfArchiveRecoveryUpToAPoint) {
     auto image_before = image();
     image_before[control_offset::backup_end_required] = std::byte{1};
     size_t crc = control_crc_offset(before.control_version);
-    store(image_before.data(), crc, crc32c(0, image_before.data(), crc));
+    put(image_before.data(), crc, crc32c(0, image_before.data(), crc));
     auto patched = as_archive_recovery(image_before, point, 7);
     ASSERT_TRUE(patched.ok()) << patched.error().text();
     auto after = decode_control_file(*patched);
@@ -168,20 +168,20 @@ INSTANTIATE_TEST_SUITE_P(Postgres, ControlFileOf, ::testing::Values(16, 17, 18),
 // A plausible image without any PostgreSQL, so that the refusals are tested on every machine.
 std::vector<std::byte> synthetic(uint32_t version) {
     std::vector<std::byte> image(kControlFileSize);
-    store(image.data(), control_offset::version, version);
-    store(image.data(), control_offset::state, uint32_t{6});
-    store(image.data(), control_offset::max_align, uint32_t{8});
-    store(image.data(), control_offset::float_format, 1234567.0);
-    store(image.data(), control_offset::block_size, uint32_t{8192});
-    store(image.data(), control_offset::wal_block_size, uint32_t{8192});
-    store(image.data(), control_offset::relation_segment_blocks, uint32_t{131072});
-    store(image.data(), control_offset::wal_segment_size, uint32_t{16 << 20});
+    put(image.data(), control_offset::version, version);
+    put(image.data(), control_offset::state, uint32_t{6});
+    put(image.data(), control_offset::max_align, uint32_t{8});
+    put(image.data(), control_offset::float_format, 1234567.0);
+    put(image.data(), control_offset::block_size, uint32_t{8192});
+    put(image.data(), control_offset::wal_block_size, uint32_t{8192});
+    put(image.data(), control_offset::relation_segment_blocks, uint32_t{131072});
+    put(image.data(), control_offset::wal_segment_size, uint32_t{16 << 20});
     return image;
 }
 
 void seal(std::vector<std::byte>& image) {
     size_t crc = control_crc_offset(load<uint32_t>(image.data(), control_offset::version));
-    if (crc != 0) store(image.data(), crc, crc32c(0, image.data(), crc));
+    if (crc != 0) put(image.data(), crc, crc32c(0, image.data(), crc));
 }
 
 TEST(ControlFile, RefusesVersionsSizesAndBuildsThatItDoesNotKnow) {
@@ -204,7 +204,7 @@ TEST(ControlFile, RefusesVersionsSizesAndBuildsThatItDoesNotKnow) {
                           control_offset::relation_segment_blocks, control_offset::max_align,
                           control_offset::float_format}) {
         auto image = synthetic(1700);
-        store(image.data(), offset, uint32_t{4096});
+        put(image.data(), offset, uint32_t{4096});
         seal(image);
         EXPECT_EQ(decode_control_file(image).error().code(), Code::unimplemented) << offset;
     }
@@ -212,7 +212,7 @@ TEST(ControlFile, RefusesVersionsSizesAndBuildsThatItDoesNotKnow) {
          {std::pair{control_offset::wal_segment_size, 12345u},
           std::pair{control_offset::wal_segment_size, 0u}, std::pair{control_offset::state, 7u}}) {
         auto image = synthetic(1800);
-        store(image.data(), offset, value);
+        put(image.data(), offset, value);
         seal(image);
         EXPECT_EQ(decode_control_file(image).error().code(), Code::data_loss) << offset;
     }
@@ -224,7 +224,7 @@ TEST(ControlFile, DecodesAnyBytesUnderACorrectCrcWithoutHarm) {
     for (int round = 0; round < 2000; ++round) {
         auto image = synthetic(1800);
         for (int i = 0; i < 8; ++i)
-            store(image.data(), 24 + random() % 180 / 8 * 8, static_cast<uint64_t>(random()));
+            put(image.data(), 24 + random() % 180 / 8 * 8, static_cast<uint64_t>(random()));
         seal(image);
         auto control = decode_control_file(image);
         decoded += control.ok();
