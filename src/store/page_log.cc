@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -246,8 +247,8 @@ int PageLog::resolve(FileEntry* file, uint32_t block, Version* version) {
     return 0;
 }
 
-// Reads slots that follow each other in one segment.
-int PageLog::read_run(const Version* versions, void* const* pages, uint32_t count) {
+// Reads slots that follow each other in one segment. *cold is set if the disk had to be asked.
+int PageLog::read_run(const Version* versions, void* const* pages, uint32_t count, bool* cold) {
     Location first = versions[0].location;
     const MapHeader& map = map_.header();
     if (first.source() >= map.source_count) return -EIO;
@@ -255,8 +256,11 @@ int PageLog::read_run(const Version* versions, void* const* pages, uint32_t coun
     if (fd < 0) return -EIO;
     iovec parts[kBatch];
     for (uint32_t i = 0; i < count; ++i) parts[i] = {pages[i], kBlockBytes};
-    return read_fully(disk_, fd, parts, static_cast<int>(count),
-                      static_cast<int64_t>(first.slot() % kSlotsPerSegment * kBlockBytes));
+    auto place = static_cast<int64_t>(first.slot() % kSlotsPerSegment * kBlockBytes);
+    auto wanted = static_cast<int64_t>(count * kBlockBytes);
+    if (disk_.preadv_cached(fd, parts, static_cast<int>(count), place) == wanted) return 0;
+    *cold = true;
+    return read_fully(disk_, fd, parts, static_cast<int>(count), place);
 }
 
 // Reads one page whose checksum did not hold: again for as long as a writer has put a newer version
@@ -271,7 +275,8 @@ int PageLog::read_checked(FileEntry* file, uint32_t block, Version version, void
         }
         bool same = now.location == version.location && now.page_crc == version.page_crc;
         if (same && attempt > 0) return -EIO;
-        if (int result = read_run(&now, &page, 1); result < 0) return result;
+        bool cold;
+        if (int result = read_run(&now, &page, 1, &cold); result < 0) return result;
         if (crc32c(0, page, kBlockBytes) == now.page_crc) return 0;
         version = now;
     }
@@ -279,6 +284,7 @@ int PageLog::read_checked(FileEntry* file, uint32_t block, Version version, void
 }
 
 int PageLog::read(FileEntry* file, uint32_t block, void* const* pages, uint32_t count) {
+    bool cold = false;
     for (uint32_t done = 0; done < count;) {
         Version run[kBatch];
         if (int result = resolve(file, block + done, &run[0]); result < 0) return result;
@@ -294,7 +300,7 @@ int PageLog::read(FileEntry* file, uint32_t block, void* const* pages, uint32_t 
             if (run[length].location.word != run[0].location.word + length) break;
             ++length;
         }
-        if (int result = read_run(run, pages + done, length); result < 0) return result;
+        if (int result = read_run(run, pages + done, length, &cold); result < 0) return result;
         for (uint32_t i = 0; i < length; ++i)
             if (crc32c(0, pages[done + i], kBlockBytes) != run[i].page_crc)
                 if (int result = read_checked(file, block + done + i, run[i], pages[done + i]);
@@ -302,35 +308,64 @@ int PageLog::read(FileEntry* file, uint32_t block, void* const* pages, uint32_t 
                     return result;
         done += length;
     }
+    read_ahead(file, block, count, cold);
     return 0;
 }
 
-void PageLog::prefetch(FileEntry* file, uint32_t block, uint32_t count) {
-    const MapHeader& map = map_.header();
-    Location begin;
-    uint64_t run = 0;
-    for (uint32_t i = 0; i <= count; ++i) {
-        Version version;
-        if (i < count && resolve(file, block + i, &version) < 0) return;
-        bool joins = i < count && run > 0 && version.location.word == begin.word + run &&
-                     version.location.slot() % kSlotsPerSegment != 0;
-        if (joins) {
-            ++run;
-            continue;
-        }
-        if (run > 0 && begin.source() < map.source_count) {
-            int fd =
-                descriptor(map.sources[begin.source()], begin.slot() / kSlotsPerSegment, false);
-            if (fd < 0) return;
-            disk_.will_need(fd, static_cast<int64_t>(begin.slot() % kSlotsPerSegment * kBlockBytes),
-                            static_cast<int64_t>(run * kBlockBytes));
-        }
-        run = 0;
-        if (i < count && version.location.known() && !version.location.is_zeros()) {
-            begin = version.location;
-            run = 1;
-        }
+void PageLog::read_ahead(FileEntry* file, uint32_t block, uint32_t count, bool cold) {
+    ReadAhead::Window window = read_ahead_.next(file, block, count, cold);
+    uint32_t length = file->length.load(std::memory_order_acquire);
+    if (window.count == 0 || window.block >= length) return;
+    if (window.count > length - window.block) window.count = length - window.block;
+    Version first;
+    if (!cold && resolve(file, window.block, &first) == 0 && is_cached(first.location))
+        return read_ahead_.stop(file);
+    prefetch(file, window.block, window.count);
+}
+
+bool PageLog::is_cached(Location location) {
+    if (!location.known() || location.is_zeros()) return true;
+    if (location.source() >= map_.header().source_count) return true;
+    int fd = descriptor(map_.header().sources[location.source()],
+                        location.slot() / kSlotsPerSegment, false);
+    char byte;
+    iovec part{&byte, 1};
+    return fd >= 0 && disk_.preadv_cached(fd, &part, 1,
+                                          static_cast<int64_t>(location.slot() % kSlotsPerSegment *
+                                                               kBlockBytes)) == 1;
+}
+
+// Asks for slots in the order in which they lie on disk, near ones together.
+void PageLog::will_need(const Location* sorted, uint32_t count) {
+    constexpr uint64_t kGap = 4;  // slots read for nothing rather than asked for apart
+    for (uint32_t i = 0; i < count;) {
+        Location first = sorted[i];
+        uint64_t last = first.word;
+        while (++i < count && sorted[i].word <= last + kGap &&
+               sorted[i].word / kSlotsPerSegment == first.word / kSlotsPerSegment)
+            last = sorted[i].word;
+        int fd = descriptor(map_.header().sources[first.source()], first.slot() / kSlotsPerSegment,
+                            false);
+        if (fd < 0) return;
+        disk_.will_need(fd, static_cast<int64_t>(first.slot() % kSlotsPerSegment * kBlockBytes),
+                        static_cast<int64_t>((last - first.word + 1) * kBlockBytes));
     }
+}
+
+void PageLog::prefetch(FileEntry* file, uint32_t block, uint32_t count) {
+    constexpr uint32_t kMost = 256;
+    Location wanted[kMost];
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < count && found < kMost; ++i) {
+        Version version;
+        if (resolve(file, block + i, &version) < 0) return;  // the read itself will tell
+        Location location = version.location;
+        if (location.known() && !location.is_zeros() &&
+            location.source() < map_.header().source_count)
+            wanted[found++] = location;
+    }
+    std::sort(wanted, wanted + found, [](Location a, Location b) { return a.word < b.word; });
+    will_need(wanted, found);
 }
 
 int PageLog::truncate(FileEntry* file, uint32_t blocks) {

@@ -11,6 +11,7 @@
 
 #include "store/index_reader.h"
 #include "store/page_map.h"
+#include "store/read_ahead.h"
 #include "sys/disk.h"
 
 namespace tarn::store {
@@ -63,7 +64,10 @@ class PageLog {
     void complete(FileEntry* file, uint64_t first_slot, uint64_t last_slot);
     int write_batch(FileEntry* file, uint32_t block, const void* const* pages, uint32_t count);
     int resolve(FileEntry* file, uint32_t block, Version* version);
-    int read_run(const Version* versions, void* const* pages, uint32_t count);
+    int read_run(const Version* versions, void* const* pages, uint32_t count, bool* cold);
+    void read_ahead(FileEntry* file, uint32_t block, uint32_t count, bool cold);
+    bool is_cached(Location location);
+    void will_need(const Location* sorted, uint32_t count);
     int read_checked(FileEntry* file, uint32_t block, Version version, void* page);
     int sync_segment(uint64_t segment);
     int fail_sync(int failure);
@@ -71,6 +75,7 @@ class PageLog {
     sys::Disk& disk_;
     PageMap map_;
     IndexStack indexes_;
+    ReadAhead read_ahead_;
     static constexpr uint32_t kBatch = 32;   // pages handled at a time, on the stack
     static constexpr int kDescriptors = 64;  // segment files open at a time in one process
     Descriptor descriptors_[kDescriptors];

@@ -28,6 +28,9 @@ class Disk {
     virtual int close(int fd) = 0;
     virtual int64_t pread(int fd, void* data, size_t size, int64_t offset) = 0;
     virtual int64_t preadv(int fd, const iovec* parts, int count, int64_t offset) = 0;
+    // preadv() of bytes in the page cache; -EAGAIN if they are not, -EOPNOTSUPP if that cannot be
+    // told.
+    virtual int64_t preadv_cached(int fd, const iovec* parts, int count, int64_t offset) = 0;
     virtual int64_t pwrite(int fd, const void* data, size_t size, int64_t offset) = 0;
     virtual int64_t pwritev(int fd, const iovec* parts, int count, int64_t offset) = 0;
     // Makes the file's bytes and length durable.

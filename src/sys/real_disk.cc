@@ -50,6 +50,9 @@ class RealDisk final : public Disk {
     int64_t preadv(int fd, const iovec* parts, int count, int64_t offset) override {
         return call(SYS_preadv, fd, parts, count, offset, 0);
     }
+    int64_t preadv_cached(int fd, const iovec* parts, int count, int64_t offset) override {
+        return call(SYS_preadv2, fd, parts, count, offset, 0, RWF_NOWAIT);
+    }
     int64_t pwrite(int fd, const void* data, size_t size, int64_t offset) override {
         return call(SYS_pwrite64, fd, data, size, offset);
     }
