@@ -41,6 +41,12 @@ int64_t write_control(Handle*, const void* data, size_t size, int64_t offset) {
     }
     if (int result = log().check_live(); result < 0) return result;
     if (is_seal(control)) {
+        // The checkpoint's record is in synced WAL by now. If the tracker has not seen it, no
+        // restore point could say how far its WAL must reach.
+        if (map().flushed_position.load(std::memory_order_acquire) <= control.checkpoint) {
+            report("has not seen the checkpoint's record in synced WAL:", "global/pg_control", EIO);
+            return -EIO;
+        }
         if (int result = log().seal(data, size, control.checkpoint); result < 0) {
             report("cannot seal the log for", "global/pg_control", -result);
             return result;

@@ -1,6 +1,87 @@
 #include "shim/wal_tracker.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "pg/wal_name.h"
+#include "pg/wal_walker.h"
+#include "shim/real.h"
+#include "shim/state.h"
+
 namespace tarn::shim {
-int track_wal(int, uint32_t, uint64_t) {
+
+namespace {
+
+constexpr uint64_t kSegment = pg::kDefaultWalSegmentSize;
+constexpr size_t kWindow = 16384;  // a commit's WAL is mostly within two pages
+
+// The walk, shared by all processes: whoever syncs WAL goes on where the last one stopped.
+// PostgreSQL lets one process at a time write and sync WAL, so it needs no lock of its own.
+struct Walk {
+    uint64_t begun;  // 1 once the walker is set up
+    pg::WalWalker walker;
+};
+static_assert(sizeof(Walk) <= sizeof(store::MapHeader::caller_area));
+
+Walk& shared_walk() {
+    return *reinterpret_cast<Walk*>(map().caller_area);
+}
+
+// Bytes of the log from `lsn` on, out of the synced segment or, where a record began in an earlier
+// one, out of that. The size read, 0 where there is nothing yet, or -errno.
+int64_t read_wal(int fd, uint32_t tli, uint64_t base, uint64_t lsn, void* data) {
+    if (lsn >= base + kSegment) return 0;
+    uint64_t left = kSegment - lsn % kSegment;
+    size_t size = left < kWindow ? static_cast<size_t>(left) : kWindow;
+    auto offset = static_cast<off_t>(lsn % kSegment);
+    if (lsn >= base) {
+        ssize_t done = real::pread(fd, data, size, offset);
+        return done < 0 ? -errno : done;
+    }
+    char path[64] = "pg_wal/";
+    char name[pg::kWalNameLength + 1];
+    pg::format_wal_name(tli, lsn / kSegment, kSegment, name);
+    std::strcat(path, name);
+    int earlier = real::open(path, O_RDONLY | O_CLOEXEC, 0);
+    if (earlier < 0) return -errno;
+    ssize_t done = real::pread(earlier, data, size, offset);
+    int failure = errno;
+    real::close(earlier);
+    return done < 0 ? -failure : done;
+}
+
+}  // namespace
+
+int track_wal(int fd, uint32_t tli, uint64_t base) {
+    static char window_bytes[kWindow];
+    Walk& walk = shared_walk();
+    if (!walk.begun) {
+        pg::WalWalkerOptions options{.major = static_cast<int>(map().caller_version),
+                                     .segment_size = static_cast<uint32_t>(kSegment)};
+        walk.walker = pg::WalWalker(options, pg::WalPosition{.lsn = map().flushed_position.load()});
+        walk.begun = 1;
+    }
+    pg::WalWindow window{walk.walker.needed(), window_bytes, 0};
+    pg::WalRecord record;
+    for (;;) {
+        pg::WalStep step = walk.walker.next(window, &record);
+        if (step == pg::WalStep::record) continue;
+        if (step == pg::WalStep::end_of_wal) {
+            walk.walker.rewind();  // the bytes after the last whole record are still to come
+            break;
+        }
+        window.lsn = walk.walker.needed();
+        int64_t size = read_wal(fd, tli, base, window.lsn, window_bytes);
+        if (size < 0) {
+            report("cannot read synced WAL back:", "pg_wal", static_cast<int>(-size));
+            return -EIO;
+        }
+        if (size == 0) break;
+        window.size = static_cast<size_t>(size);
+    }
+    map().flushed_epoch.store(tli, std::memory_order_release);
+    map().flushed_position.store(walk.walker.position().lsn, std::memory_order_release);
     return 0;
 }
+
 }  // namespace tarn::shim
