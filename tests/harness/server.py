@@ -23,6 +23,7 @@ from . import processes
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 TARN = Path(os.environ.get("TARN_BIN", PROJECT_ROOT / "build/release/bin/tarn"))
 MAJORS = (16, 17, 18)
+SUPERUSER = "cloud_admin"
 
 
 def free_port():
@@ -188,6 +189,19 @@ class Server:
         with self.connect(endpoint, **parameters) as conn:
             cursor = conn.execute(statement, *arguments)
             return cursor.fetchall() if cursor.description else None
+
+    def superuser(self, endpoint, uid=None, **parameters):
+        """A connection as the bootstrap superuser, past the proxy, over the running compute's own socket.
+
+        For amcheck and CHECKPOINT, which no client of the service may run.
+        """
+        uid = uid or self.api.get_endpoint(name=endpoint).uid
+        sockets = [line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines()
+                   if line.endswith("/.s.PGSQL.5432") and uid in line]
+        if not sockets:
+            raise psycopg.OperationalError(f"{endpoint} ({uid}) has no socket: it sleeps, or is starting")
+        return psycopg.connect(host=str(Path(sockets[-1]).parent), user=SUPERUSER, autocommit=True,
+                               **{"dbname": "databricks_postgres", "connect_timeout": 10, **parameters})
 
     # Resources
 
