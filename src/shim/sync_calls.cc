@@ -90,8 +90,11 @@ TARN_EXPORT int syncfs(int fd) {
 }
 
 TARN_EXPORT int sync_file_range(int fd, off_t offset, off_t size, unsigned flags) {
-    HandleKind kind = handle_of(fd)->kind;
-    if (kind == HandleKind::pages || kind == HandleKind::control) return 0;
+    Handle* handle = handle_of(fd);
+    if (handle->kind == HandleKind::pages && offset >= 0 && size > 0)
+        log().write_back(handle->file, static_cast<uint32_t>(offset / kBlock),
+                         static_cast<uint32_t>((size + kBlock - 1) / kBlock));
+    if (handle->kind == HandleKind::pages || handle->kind == HandleKind::control) return 0;
     return real::sync_file_range(fd, offset, size, flags);
 }
 

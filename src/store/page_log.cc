@@ -335,37 +335,47 @@ bool PageLog::is_cached(Location location) {
                                                                kBlockBytes)) == 1;
 }
 
-// Asks for slots in the order in which they lie on disk, near ones together.
-void PageLog::will_need(const Location* sorted, uint32_t count) {
-    constexpr uint64_t kGap = 4;  // slots read for nothing rather than asked for apart
+// The stored versions of blocks, in the order in which they lie on disk.
+uint32_t PageLog::locate(FileEntry* file, uint32_t block, uint32_t count, Location* sorted) {
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < count && found < kHinted; ++i) {
+        Version version;
+        if (resolve(file, block + i, &version) < 0) break;  // reading it will tell
+        Location location = version.location;
+        if (location.known() && !location.is_zeros() &&
+            location.source() < map_.header().source_count)
+            sorted[found++] = location;
+    }
+    std::sort(sorted, sorted + found, [](Location a, Location b) { return a.word < b.word; });
+    return found;
+}
+
+// Passes slots to a hint of the disk, those at most `gap` slots apart together.
+void PageLog::hint(const Location* sorted, uint32_t count, uint64_t gap,
+                   void (sys::Disk::*what)(int fd, int64_t offset, int64_t size)) {
     for (uint32_t i = 0; i < count;) {
         Location first = sorted[i];
         uint64_t last = first.word;
-        while (++i < count && sorted[i].word <= last + kGap &&
+        while (++i < count && sorted[i].word <= last + gap &&
                sorted[i].word / kSlotsPerSegment == first.word / kSlotsPerSegment)
             last = sorted[i].word;
         int fd = descriptor(map_.header().sources[first.source()], first.slot() / kSlotsPerSegment,
                             false);
         if (fd < 0) return;
-        disk_.will_need(fd, static_cast<int64_t>(first.slot() % kSlotsPerSegment * kBlockBytes),
-                        static_cast<int64_t>((last - first.word + 1) * kBlockBytes));
+        (disk_.*what)(fd, static_cast<int64_t>(first.slot() % kSlotsPerSegment * kBlockBytes),
+                      static_cast<int64_t>((last - first.word + 1) * kBlockBytes));
     }
 }
 
 void PageLog::prefetch(FileEntry* file, uint32_t block, uint32_t count) {
-    constexpr uint32_t kMost = 256;
-    Location wanted[kMost];
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < count && found < kMost; ++i) {
-        Version version;
-        if (resolve(file, block + i, &version) < 0) return;  // the read itself will tell
-        Location location = version.location;
-        if (location.known() && !location.is_zeros() &&
-            location.source() < map_.header().source_count)
-            wanted[found++] = location;
-    }
-    std::sort(wanted, wanted + found, [](Location a, Location b) { return a.word < b.word; });
-    will_need(wanted, found);
+    constexpr uint64_t kGap = 5;  // slots are rather read for nothing than asked for apart
+    Location wanted[kHinted];
+    hint(wanted, locate(file, block, count, wanted), kGap, &sys::Disk::will_need);
+}
+
+void PageLog::write_back(FileEntry* file, uint32_t block, uint32_t count) {
+    Location written[kHinted];
+    hint(written, locate(file, block, count, written), 1, &sys::Disk::write_back);
 }
 
 int PageLog::truncate(FileEntry* file, uint32_t blocks) {

@@ -30,6 +30,8 @@ class PageLog {
     int read(FileEntry* file, uint32_t block, void* const* pages, uint32_t count);
     // Hints that these blocks will be read.
     void prefetch(FileEntry* file, uint32_t block, uint32_t count);
+    // Hints that these blocks will soon be synced.
+    void write_back(FileEntry* file, uint32_t block, uint32_t count);
     // Cuts the file to `blocks` blocks, with a mark unless it is cut to nothing (then: a new
     // birth).
     int truncate(FileEntry* file, uint32_t blocks);
@@ -67,7 +69,9 @@ class PageLog {
     int read_run(const Version* versions, void* const* pages, uint32_t count, bool* cold);
     void read_ahead(FileEntry* file, uint32_t block, uint32_t count, bool cold);
     bool is_cached(Location location);
-    void will_need(const Location* sorted, uint32_t count);
+    uint32_t locate(FileEntry* file, uint32_t block, uint32_t count, Location* sorted);
+    void hint(const Location* sorted, uint32_t count, uint64_t gap,
+              void (sys::Disk::*what)(int fd, int64_t offset, int64_t size));
     int read_checked(FileEntry* file, uint32_t block, Version version, void* page);
     int sync_segment(uint64_t segment);
     int fail_sync(int failure);
@@ -76,8 +80,9 @@ class PageLog {
     PageMap map_;
     IndexStack indexes_;
     ReadAhead read_ahead_;
-    static constexpr uint32_t kBatch = 32;   // pages handled at a time, on the stack
-    static constexpr int kDescriptors = 64;  // segment files open at a time in one process
+    static constexpr uint32_t kHinted = 256;  // blocks hinted about at a time
+    static constexpr uint32_t kBatch = 32;    // pages handled at a time, on the stack
+    static constexpr int kDescriptors = 64;   // segment files open at a time in one process
     Descriptor descriptors_[kDescriptors];
     uint64_t uses_ = 0;
 };

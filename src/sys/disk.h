@@ -43,6 +43,8 @@ class Disk {
     virtual const void* map(int fd, size_t size) = 0;
     // Tells the page cache that these bytes will be read soon.
     virtual void will_need(int fd, int64_t offset, int64_t size) = 0;
+    // Starts writing these bytes out, so that a later sync finds less to do. Makes nothing durable.
+    virtual void write_back(int fd, int64_t offset, int64_t size) = 0;
 
     virtual int rename(const char* from, const char* to) = 0;
     virtual int link(const char* from, const char* to) = 0;

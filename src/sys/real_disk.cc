@@ -74,6 +74,10 @@ class RealDisk final : public Disk {
     void will_need(int fd, int64_t offset, int64_t size) override {
         call(SYS_fadvise64, fd, offset, size, POSIX_FADV_WILLNEED);
     }
+    void write_back(int fd, int64_t offset, int64_t size) override {
+        call(SYS_sync_file_range, fd, offset, size, SYNC_FILE_RANGE_WRITE);
+    }
+
     int rename(const char* from, const char* to) override {
         return static_cast<int>(call(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
     }
