@@ -1,0 +1,63 @@
+// files.h: whole files and directories over a Disk, with errors that name the path.
+//
+// Everything durable is written by write_durably(): beside its name, synced, renamed, and its
+// directory synced. Whoever finds the name finds the whole file.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "sys/disk.h"
+
+namespace tarn::sys {
+
+// An open file that is closed with the object.
+class File {
+  public:
+    static Result<File> open(Disk& disk, const std::string& path, int flags, mode_t mode = 0600);
+    File(File&& other) noexcept;
+    File& operator=(File&& other) noexcept;
+    ~File();
+
+    int fd() const { return fd_; }
+    const std::string& path() const { return path_; }
+    Result<uint64_t> size() const;
+    // All of the bytes; data_loss if the file ends before.
+    Result<void> read(void* data, size_t size, uint64_t offset) const;
+    // At most `size` bytes: fewer only at the end of the file.
+    Result<size_t> read_some(void* data, size_t size, uint64_t offset) const;
+    Result<void> write(const void* data, size_t size, uint64_t offset) const;
+    Result<void> sync(SyncSite site) const;
+
+  private:
+    File(Disk& disk, int fd, std::string path) : disk_(&disk), fd_(fd), path_(std::move(path)) {}
+
+    Disk* disk_;
+    int fd_;
+    std::string path_;
+};
+
+Result<std::string> read_file(Disk& disk, const std::string& path);
+// Replaces or makes the file at `path`. After a failure the old file or the new one is there,
+// whole.
+Result<void> write_durably(Disk& disk, const std::string& path, std::string_view bytes,
+                           SyncSite data, SyncSite directory);
+// Writes without any sync: for scratch files that no crash needs to keep.
+Result<void> write_scratch(Disk& disk, const std::string& path, std::string_view bytes);
+
+Result<bool> exists(Disk& disk, const std::string& path);
+// Names in the directory, sorted.
+Result<std::vector<std::string>> list_names(Disk& disk, const std::string& path);
+
+// Makes the directory and those above it; those that are there already are fine. The names of new
+// ones are durable afterwards.
+Result<void> make_directories(Disk& disk, const std::string& path, SyncSite site,
+                              mode_t mode = 0700);
+Result<void> sync_directory(Disk& disk, const std::string& path, SyncSite site);
+// Removes what is at `path`, with everything below it; nothing there is fine. Not synced: after a
+// power cut some of it may be back.
+Result<void> remove_tree(Disk& disk, const std::string& path);
+
+}  // namespace tarn::sys
