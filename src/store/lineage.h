@@ -1,12 +1,17 @@
 // lineage.h: lineages, their incarnations, and the making of maps: the cold side of the store.
 //
 // Crash: every record is written beside its name, synced and renamed, and its directory synced,
-// before anything may rest on it; a directory without its record does not exist and is removed at
-// the next start.
+// before anything may rest on it; a directory without its record does not exist and is removed by
+// remove_unfinished().
+//
+// Threads: calls for different lineages may run side by side, in any process. For one lineage the
+// caller serialises (it holds the lineage's lock); reading calls are free.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -15,6 +20,8 @@
 #include "sys/disk.h"
 
 namespace tarn::store {
+
+struct IndexContents;
 
 struct LineageRecord {
     uint64_t lineage = 0;
@@ -42,11 +49,14 @@ class Store {
     Result<LineageRecord> lineage(uint64_t lineage) const;
     // Makes the lineage's directory and record. already_exists if the record is there.
     Result<void> create_lineage(const LineageRecord& record);
-    // Removes the directory whole. Whoever still needs its history (children) must be asked first:
-    // see `children`.
+    // Removes the directory whole; one that is not there is fine. Whoever still needs its history
+    // (children) must be asked first: see `dependents`.
     Result<void> remove_lineage(uint64_t lineage);
-    // Lineages whose incarnations name this one's restore points or indexes.
+    // Lineages that were branched from this one, or whose restore points name its indexes.
     Result<std::vector<uint64_t>> dependents(uint64_t lineage) const;
+    // Removes directories of lineages and incarnations whose making was cut short. Only while
+    // nobody makes any: at the start of the server.
+    Result<void> remove_unfinished();
 
     Result<std::vector<uint32_t>> incarnations(uint64_t lineage) const;  // ascending, with a record
     Result<IncarnationRecord> incarnation(LogId log) const;
@@ -56,28 +66,48 @@ class Store {
     Result<LogId> begin_incarnation(uint64_t lineage);
     Result<void> finish_incarnation(const IncarnationRecord& record);
 
+    // Numbers of the incarnation's restore points, ascending.
+    Result<std::vector<uint32_t>> restore_points(LogId log) const;
     // The newest restore point of the incarnation that can be read whole; nullopt: none yet.
+    // data_loss if there are some and none can be read.
     Result<std::optional<RestorePoint>> newest_restore_point(LogId log) const;
     // The newest restore point to open the lineage from: of its newest incarnation, or that one's
     // base, and so on. not_found for a lineage that was never sealed.
     Result<RestorePoint> newest_restore_point(uint64_t lineage) const;
 
     // Makes the map file of an incarnation that begins from `base` (null: empty): files, sources,
-    // indexes, next birth. The caller fills paths and positions in afterwards.
+    // indexes (each read whole and its checksum checked), next birth, store_root. The caller fills
+    // in the other paths and positions afterwards. Scratch: nothing of it is synced.
     Result<void> create_map(LogId log, const RestorePoint* base) const;
 
     // Turns what an incarnation has sealed since `previous` (null: its base) into an index and a
-    // restore point without attachments or file list (the caller adds them, then save()s it).
-    // Merges small indexes of the same lineage on the way. `seal_slot` is from the map's control
-    // buffer.
+    // restore point without attachments or file list (the caller adds them, add_live_files() first,
+    // then save()s it). Merges small indexes of the same lineage on the way. `seal_slot` is from
+    // the map's control buffer.
+    //
+    // Pages that were written after the seal into slots reserved before it may be among the answer:
+    // so the caller reads lengths and the flushed position only after this call.
     Result<RestorePoint> index_seal(LogId log, const RestorePoint* previous,
                                     const RestorePoint* base, uint64_t seal_slot) const;
+
+    // Removes restore points and indexes of the lineage that nobody needs: all but the newest two
+    // restore points of the running chain and those that any record names, and indexes that no kept
+    // one names. The log itself stays. Nobody may be branching from the lineage meanwhile.
+    Result<void> collect_garbage(uint64_t lineage) const;
 
     // Ends an incarnation for ever: its map's state word, if the map is there.
     Result<void> fence(LogId log) const;
 
   private:
     Store(sys::Disk& disk, std::string root) : disk_(&disk), root_(std::move(root)) {}
+
+    Result<std::vector<uint32_t>> numbered_files(LogId log, std::string_view suffix) const;
+    Result<uint32_t> next_number(LogId log) const;
+    Result<void> sync_log(LogId log, const std::vector<uint64_t>& segments) const;
+    Result<void> merge_below(RestorePoint& point, const RestorePoint* below,
+                             IndexContents& contents) const;
+    Result<std::optional<LogState>> log_state(LogId log) const;
+    Result<void> set_log_state(LogId log, LogState state) const;
 
     sys::Disk* disk_;
     std::string root_;
@@ -101,5 +131,8 @@ class MappedMap {
 
 // The live files of a map, sorted: what a restore point lists.
 std::vector<FileRecord> live_files(const PageMap& map);
+// Puts them into a restore point that index_seal() has made, with the birth that later files begin
+// at.
+void add_live_files(RestorePoint& point, const PageMap& map);
 
 }  // namespace tarn::store

@@ -1,0 +1,183 @@
+#include "store/index_writer.h"
+
+#include <gtest/gtest.h>
+
+#include "store/paths.h"
+#include "store/test_directory.h"
+#include "sys/randomness.h"
+
+namespace tarn::store {
+namespace {
+
+constexpr LogId kLog{0xabc, 2};
+constexpr FileId kFile{1, 1};
+
+SlotHeader slot(uint64_t number, SlotKind kind, uint32_t block, FileId file = kFile,
+                uint64_t birth = 1) {
+    SlotHeader header{};
+    header.page_crc = kind == SlotKind::page ? static_cast<uint32_t>(number * 7919 + 1) : 0;
+    header.slot = number;
+    header.lineage = kLog.lineage;
+    header.incarnation = kLog.incarnation;
+    header.kind = kind;
+    header.file = file;
+    header.birth = birth;
+    header.block = block;
+    header.crc = header.expected_crc();
+    return header;
+}
+
+IndexContents build(const std::vector<SlotHeader>& slots) {
+    IndexBuilder builder(kLog);
+    for (const SlotHeader& each : slots) builder.add(each);
+    return builder.finish();
+}
+
+// What an index answers: the slot, "zeros" as -1, "unknown" as -2.
+int64_t ask(const std::string& bytes, uint32_t block, FileId file = kFile, uint64_t birth = 1) {
+    IndexReader reader;
+    EXPECT_EQ(reader.open(bytes.data(), bytes.size(), true), 0);
+    IndexEntry entry;
+    switch (reader.lookup(file, birth, block, &entry)) {
+        case IndexAnswer::found:
+            EXPECT_EQ(Location{entry.location}.source(), 1);
+            return static_cast<int64_t>(Location{entry.location}.slot());
+        case IndexAnswer::zeros:
+            return -1;
+        default:
+            return -2;
+    }
+}
+
+TEST(IndexBuilder, LaterSlotsWinAndMarksCut) {
+    std::string bytes = encode(build({
+        slot(10, SlotKind::page, 0),
+        slot(11, SlotKind::page, 5),
+        slot(12, SlotKind::page, 7),
+        slot(13, SlotKind::truncate, 5),
+        slot(14, SlotKind::page, 7),  // grown again
+        slot(15, SlotKind::page, 0),
+    }));
+    EXPECT_EQ(ask(bytes, 0), 15);
+    EXPECT_EQ(ask(bytes, 1), -2);
+    EXPECT_EQ(ask(bytes, 5), -1);
+    EXPECT_EQ(ask(bytes, 6), -1);
+    EXPECT_EQ(ask(bytes, 7), 14);
+    EXPECT_EQ(ask(bytes, 8), -1);
+    EXPECT_EQ(ask(bytes, 0, kFile, 2), -2);
+    EXPECT_EQ(ask(bytes, 0, {1, 2}), -2);
+}
+
+TEST(IndexBuilder, ALaterHigherCutLeavesWhatWasWrittenInBetween) {
+    std::string bytes = encode(build({
+        slot(1, SlotKind::page, 6),
+        slot(2, SlotKind::truncate, 3),
+        slot(3, SlotKind::page, 6),
+        slot(4, SlotKind::page, 9),
+        slot(5, SlotKind::truncate, 8),
+    }));
+    EXPECT_EQ(ask(bytes, 6), 3);
+    EXPECT_EQ(ask(bytes, 9), -1);
+    EXPECT_EQ(ask(bytes, 3), -1);
+    EXPECT_EQ(ask(bytes, 2), -2);
+}
+
+TEST(IndexMerge, LeavesOutDeadFilesAndCarriesSources) {
+    IndexContents older = build({slot(1, SlotKind::page, 0), slot(2, SlotKind::page, 0, {9, 9})});
+    older.sources = {{0xabc, 1}};
+    std::string older_bytes = encode(older);
+    IndexReader reader;
+    ASSERT_EQ(reader.open(older_bytes.data(), older_bytes.size(), true), 0);
+    IndexContents merged = merge(build({slot(1, SlotKind::page, 1)}), reader,
+                                 [](const FileBirth& file) { return file.id == kFile; });
+    ASSERT_EQ(merged.sources, (std::vector<LogId>{kLog, {0xabc, 1}}));
+    ASSERT_EQ(merged.files.size(), 1u);
+    const auto& entries = merged.files.begin()->second.entries;
+    ASSERT_EQ(entries.size(), 2u);
+    EXPECT_EQ(Location{entries[0].location}, Location::at(2, 1));
+    EXPECT_EQ(Location{entries[1].location}, Location::at(1, 1));
+}
+
+// Any history, cut into stretches anywhere, stacked or merged in any way, says the same.
+TEST(IndexMerge, StackedAndMergedIndexesAgreeWithOneOfTheWholeHistory) {
+    for (uint64_t seed = 0; seed < 300; ++seed) {
+        sys::SeededRandom random(seed);
+        std::vector<SlotHeader> history;
+        for (uint64_t i = 0; i < 60; ++i)
+            history.push_back(slot(i, random.one_in(8) ? SlotKind::truncate : SlotKind::page,
+                                   static_cast<uint32_t>(random.below(12)), {1, random.below(2)},
+                                   1 + random.below(2)));
+        std::string whole = encode(build(history));
+        std::vector<std::string> stack;  // newest first
+        for (size_t from = 0; from < history.size();) {
+            size_t to = std::min(history.size(), from + 1 + random.below(20));
+            IndexContents fresh = build({history.begin() + static_cast<ptrdiff_t>(from),
+                                         history.begin() + static_cast<ptrdiff_t>(to)});
+            while (!stack.empty() && random.one_in(2)) {
+                IndexReader older;
+                ASSERT_EQ(older.open(stack[0].data(), stack[0].size(), true), 0);
+                fresh = merge(fresh, older, [](const FileBirth&) { return true; });
+                stack.erase(stack.begin());
+            }
+            stack.insert(stack.begin(), encode(fresh));
+            from = to;
+        }
+        for (uint64_t file = 0; file < 2; ++file)
+            for (uint64_t birth = 1; birth <= 2; ++birth)
+                for (uint32_t block = 0; block < 13; ++block) {
+                    int64_t answer = -2;
+                    for (size_t i = 0; i < stack.size() && answer == -2; ++i)
+                        answer = ask(stack[i], block, {1, file}, birth);
+                    int64_t expected = ask(whole, block, {1, file}, birth);
+                    // At the bottom of a stack nobody knows: zeros.
+                    EXPECT_EQ(std::max<int64_t>(answer, -1), std::max<int64_t>(expected, -1))
+                        << "seed " << seed << " file " << file << " block " << block;
+                }
+    }
+}
+
+TEST(Index, DamageAnywhereIsFoundWhenItIsLoaded) {
+    TestDirectory directory;
+    sys::Disk& disk = sys::real_disk();
+    const char* root = directory.path().c_str();
+    good(sys::make_directories(disk, incarnation_directory(root, kLog).text,
+                               sys::SyncSite::lineage_directory));
+    IndexRef ref{kLog.lineage, kLog.incarnation, 1};
+    IndexContents contents = build({slot(1, SlotKind::page, 0), slot(2, SlotKind::page, 3)});
+    good(save_index(disk, root, ref, contents));
+    EXPECT_EQ(good(LoadedIndex::load(disk, root, ref)).sources(), std::vector<LogId>{kLog});
+    EXPECT_FALSE(save_index(disk, root, ref, contents).ok());  // never replaced
+    Path path = index_path(root, kLog, 1);
+    std::string bytes = good(sys::read_file(disk, path.text));
+    for (size_t at = 0; at < bytes.size(); ++at) {
+        std::string damaged = bytes;
+        damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
+        good(sys::write_scratch(disk, path.text, damaged));
+        auto loaded = LoadedIndex::load(disk, root, ref);
+        ASSERT_FALSE(loaded.ok()) << "byte " << at;
+        EXPECT_EQ(loaded.error().code(), Code::data_loss);
+    }
+}
+
+// A reader of any bytes at all stays inside them (run under asan).
+TEST(Index, AnyBytesAreReadWithoutLeavingThem) {
+    sys::SeededRandom random(2);
+    std::string bytes = encode(build({slot(1, SlotKind::page, 0), slot(2, SlotKind::page, 3),
+                                      slot(3, SlotKind::page, 3, {4, 4})}));
+    int opened = 0;
+    for (int round = 0; round < 20000; ++round) {
+        std::string damaged = bytes;
+        for (uint64_t i = random.below(3) + 1; i > 0; --i)
+            damaged[16 + random.below(damaged.size() - 16)] = static_cast<char>(random.number());
+        IndexReader reader;
+        if (reader.open(damaged.data(), damaged.size(), false) < 0) continue;
+        ++opened;
+        IndexEntry entry;
+        for (uint32_t block : {0u, 3u, 9u}) reader.lookup(kFile, 1, block, &entry);
+        merge(IndexContents{}, reader, [](const FileBirth&) { return true; });
+    }
+    EXPECT_GT(opened, 0);
+}
+
+}  // namespace
+}  // namespace tarn::store

@@ -1,0 +1,295 @@
+#include "store/lineage.h"
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "store/page_log.h"
+#include "store/paths.h"
+#include "store/test_directory.h"
+
+namespace tarn::store {
+namespace {
+
+constexpr FileId kFile{1, 10};
+
+struct Page {
+    unsigned char bytes[kBlockBytes];
+    explicit Page(int fill) { std::fill(std::begin(bytes), std::end(bytes), fill); }
+};
+
+// A running incarnation: map, log, and the restore points it makes.
+class Running {
+  public:
+    Running(Store& store, LogId log)
+        : store_(store),
+          mapped_(good(MappedMap::open(store.root(), log))),
+          pages_(store.disk(), mapped_.map()) {}
+    ~Running() { pages_.close_descriptors(); }
+
+    PageLog& pages() { return pages_; }
+    FileEntry* file(FileId id = kFile) {
+        bool created;
+        int failure;
+        return pages_.map().find_or_create(id, &created, &failure);
+    }
+    void write(uint32_t block, int fill, FileId id = kFile) {
+        Page page(fill);
+        const void* data = page.bytes;
+        ASSERT_EQ(pages_.write(file(id), block, &data, 1), 0);
+        pages_.map().grow_length(file(id), block + 1);
+    }
+    // The byte that fills the page; -1 for mixed ones, or -errno.
+    int read(uint32_t block, FileId id = kFile) {
+        Page page(0xee);
+        void* data = page.bytes;
+        int result = pages_.read(file(id), block, &data, 1);
+        if (result < 0) return result;
+        for (unsigned char byte : page.bytes)
+            if (byte != page.bytes[0]) return -1;
+        return page.bytes[0];
+    }
+    RestorePoint seal(const RestorePoint* previous, const RestorePoint* base) {
+        EXPECT_EQ(pages_.seal("control", 7, 1), 0);
+        ControlBuffer control;
+        pages_.map().read_control(&control);
+        RestorePoint point = good(
+            store_.index_seal(pages_.map().header().sources[1], previous, base, control.seal_slot));
+        add_live_files(point, pages_.map());
+        good(save(store_.disk(), store_.root().c_str(), point));
+        return point;
+    }
+
+  private:
+    Store& store_;
+    MappedMap mapped_;
+    PageLog pages_;
+};
+
+LogId begin(Store& store, uint64_t lineage, const RestorePoint* base) {
+    LogId log = good(store.begin_incarnation(lineage));
+    good(store.create_map(log, base));
+    good(store.finish_incarnation({log, base ? base->id : RestorePointId{}, {}}));
+    return log;
+}
+
+struct LineageTest : testing::Test {
+    TestDirectory directory;
+    Store store = good(Store::open(sys::real_disk(), directory.path() + "/store"));
+};
+
+TEST_F(LineageTest, RecordsReadBack) {
+    good(store.create_lineage({7, {{3, 4}, 5}, {{"system_identifier", "x"}}}));
+    LineageRecord record = good(store.lineage(7));
+    EXPECT_EQ(record.parent, (RestorePointId{{3, 4}, 5}));
+    EXPECT_EQ(record.attachments.at("system_identifier"), "x");
+    EXPECT_EQ(good(store.lineages()), std::vector<uint64_t>{7});
+    auto again = store.create_lineage({7, {}, {}});
+    ASSERT_FALSE(again.ok());
+    EXPECT_EQ(again.error().code(), Code::already_exists);
+    EXPECT_EQ(store.lineage(8).error().code(), Code::not_found);
+
+    LogId log = begin(store, 7, nullptr);
+    EXPECT_EQ(log, (LogId{7, 1}));
+    EXPECT_EQ(good(store.incarnation(log)).base.number, 0u);
+    EXPECT_TRUE(
+        good(sys::exists(store.disk(), incarnation_directory(store.root().c_str(), log).text +
+                                           std::string("/wal"))));
+}
+
+TEST_F(LineageTest, UnfinishedDirectoriesDoNotCountAndAreRemoved) {
+    good(store.create_lineage({7, {}, {}}));
+    LogId finished = begin(store, 7, nullptr);
+    LogId unfinished = good(store.begin_incarnation(7));
+    ASSERT_EQ(store.disk().make_directory(lineage_directory(store.root().c_str(), 9), 0700), 0);
+    EXPECT_EQ(good(store.lineages()), std::vector<uint64_t>{7});
+    EXPECT_EQ(good(store.incarnations(7)), std::vector<uint32_t>{finished.incarnation});
+    // Its number stays taken as long as it is there.
+    EXPECT_GT(good(store.begin_incarnation(7)).incarnation, unfinished.incarnation);
+    good(store.remove_unfinished());
+    EXPECT_FALSE(good(
+        sys::exists(store.disk(), incarnation_directory(store.root().c_str(), unfinished).text)));
+    EXPECT_FALSE(good(sys::exists(store.disk(), lineage_directory(store.root().c_str(), 9).text)));
+    EXPECT_EQ(good(store.incarnations(7)), std::vector<uint32_t>{finished.incarnation});
+}
+
+TEST_F(LineageTest, AChildSeesItsParentAsOfTheRestorePointAndNeitherSeesTheOther) {
+    good(store.create_lineage({1, {}, {}}));
+    LogId parent_log = begin(store, 1, nullptr);
+    Running parent(store, parent_log);
+    for (uint32_t block = 0; block < 10; ++block) parent.write(block, 1);
+    RestorePoint first = parent.seal(nullptr, nullptr);
+    parent.write(3, 2);
+    ASSERT_EQ(parent.pages().truncate(parent.file(), 6), 0);
+    parent.pages().map().grow_length(parent.file(), 10);
+    parent.write(8, 2);
+    RestorePoint second = parent.seal(&first, nullptr);
+    parent.write(4, 3);  // after the branch point
+
+    good(store.create_lineage({2, second.id, {}}));
+    Running child(store, begin(store, 2, &second));
+    EXPECT_EQ(child.file()->length.load(), 10u);
+    EXPECT_EQ(child.read(0), 1);
+    EXPECT_EQ(child.read(3), 2);
+    EXPECT_EQ(child.read(4), 1);
+    EXPECT_EQ(child.read(7), 0);
+    EXPECT_EQ(child.read(8), 2);
+    child.write(0, 9);
+    EXPECT_EQ(parent.read(0), 1);
+    EXPECT_EQ(child.read(0), 9);
+
+    // A grandchild, by way of an index of the child over two of the parent.
+    RestorePoint third = child.seal(nullptr, &second);
+    good(store.create_lineage({3, third.id, {}}));
+    Running grandchild(store, begin(store, 3, &third));
+    EXPECT_EQ(grandchild.read(0), 9);
+    EXPECT_EQ(grandchild.read(3), 2);
+    EXPECT_EQ(grandchild.read(7), 0);
+
+    EXPECT_EQ(good(store.dependents(1)), (std::vector<uint64_t>{2, 3}));
+    EXPECT_EQ(good(store.dependents(2)), std::vector<uint64_t>{3});
+    EXPECT_EQ(good(store.dependents(3)), std::vector<uint64_t>{});
+    // A lineage without a seal of its own opens from what it was branched from.
+    EXPECT_EQ(good(store.newest_restore_point(3)).id, third.id);
+    EXPECT_EQ(good(store.newest_restore_point(1)).id, second.id);
+}
+
+TEST_F(LineageTest, TheStackStaysLogarithmicAndRight) {
+    good(store.create_lineage({1, {}, {}}));
+    Running running(store, begin(store, 1, nullptr));
+    std::optional<RestorePoint> previous;
+    int expected[40] = {};
+    size_t deepest = 0;
+    for (int round = 1; round <= 60; ++round) {
+        for (uint32_t i = 0; i < 4; ++i) {
+            uint32_t block = (static_cast<uint32_t>(round) * 7 + i * i) % 40;
+            running.write(block, round);
+            expected[block] = round;
+        }
+        previous = running.seal(previous ? &*previous : nullptr, nullptr);
+        deepest = std::max(deepest, previous->indexes.size());
+    }
+    EXPECT_LE(deepest, 4u);
+    good(store.create_lineage({2, previous->id, {}}));
+    Running child(store, begin(store, 2, &*previous));
+    for (uint32_t block = 0; block < 40; ++block) EXPECT_EQ(child.read(block), expected[block]);
+}
+
+TEST_F(LineageTest, ASealWithNothingNewTakesNoIndex) {
+    good(store.create_lineage({1, {}, {}}));
+    Running running(store, begin(store, 1, nullptr));
+    running.write(0, 1);
+    RestorePoint first = running.seal(nullptr, nullptr);
+    RestorePoint second = running.seal(&first, nullptr);
+    EXPECT_EQ(second.id.number, 2u);
+    EXPECT_EQ(second.indexes.size(), 1u);
+    EXPECT_EQ(second.indexes[0].number, 1u);
+}
+
+TEST_F(LineageTest, GarbageGoesAndWhatIsNamedStays) {
+    good(store.create_lineage({1, {}, {}}));
+    LogId log = begin(store, 1, nullptr);
+    Running running(store, log);
+    std::vector<RestorePoint> points;
+    for (int round = 1; round <= 6; ++round) {
+        running.write(static_cast<uint32_t>(round), round);
+        points.push_back(running.seal(points.empty() ? nullptr : &points.back(), nullptr));
+    }
+    good(store.create_lineage({2, points[1].id, {}}));
+    LogId child = begin(store, 2, &points[1]);
+    good(store.collect_garbage(1));
+    EXPECT_EQ(good(store.restore_points(log)), (std::vector<uint32_t>{2, 5, 6}));
+    for (uint32_t number : {2u, 5u, 6u}) {
+        RestorePoint kept =
+            good(load_restore_point(store.disk(), store.root().c_str(), {log, number}));
+        good(store.create_map(child, &kept));  // reads every index
+    }
+    good(store.remove_lineage(2));
+    good(store.remove_lineage(2));
+    good(store.collect_garbage(1));
+    EXPECT_EQ(good(store.restore_points(log)), (std::vector<uint32_t>{5, 6}));
+    EXPECT_EQ(running.read(1), 1);
+}
+
+TEST_F(LineageTest, AFencedLogTakesNoMoreWrites) {
+    good(store.create_lineage({1, {}, {}}));
+    LogId log = begin(store, 1, nullptr);
+    Running running(store, log);
+    running.write(0, 1);
+    good(store.fence(log));
+    Page page(2);
+    const void* data = page.bytes;
+    EXPECT_EQ(running.pages().write(running.file(), 0, &data, 1), -EIO);
+    EXPECT_EQ(running.read(0), 1);
+    good(store.fence({1, 2}));  // no map: nobody can write
+}
+
+TEST_F(LineageTest, APoisonedLogIsNotSealed) {
+    good(store.create_lineage({1, {}, {}}));
+    LogId log = begin(store, 1, nullptr);
+    Running running(store, log);
+    running.write(0, 1);
+    ASSERT_EQ(running.pages().seal("control", 7, 1), 0);
+    running.pages().map().header().state.store(LogState::poisoned);
+    EXPECT_FALSE(store.index_seal(log, nullptr, nullptr, 1).ok());
+    good(store.fence(log));
+    EXPECT_EQ(running.pages().map().header().state.load(), LogState::poisoned);
+}
+
+TEST_F(LineageTest, ADamagedSlotHeaderIsNotTakenForAHole) {
+    good(store.create_lineage({1, {}, {}}));
+    LogId log = begin(store, 1, nullptr);
+    Running running(store, log);
+    for (uint32_t block = 0; block < 3; ++block) running.write(block, 1);
+    ASSERT_EQ(running.pages().seal("control", 7, 1), 0);
+    std::string path = segment_path(store.root().c_str(), log, 0, true).text;
+    {
+        sys::File file = good(sys::File::open(store.disk(), path, O_RDWR));
+        good(file.write("x", 1, 64 + 40));
+    }
+    auto sealed = store.index_seal(log, nullptr, nullptr, 3);
+    ASSERT_FALSE(sealed.ok());
+    EXPECT_EQ(sealed.error().code(), Code::data_loss);
+}
+
+TEST_F(LineageTest, ADamagedNewestRestorePointGivesWayToTheOneBefore) {
+    good(store.create_lineage({1, {}, {}}));
+    LogId log = begin(store, 1, nullptr);
+    Running running(store, log);
+    running.write(0, 1);
+    RestorePoint first = running.seal(nullptr, nullptr);
+    RestorePoint second = running.seal(&first, nullptr);
+    good(sys::write_scratch(store.disk(), restore_point_path(store.root().c_str(), log, 2).text,
+                            "damaged"));
+    EXPECT_EQ(good(store.newest_restore_point(log))->id, first.id);
+    good(sys::write_scratch(store.disk(), restore_point_path(store.root().c_str(), log, 1).text,
+                            "damaged"));
+    EXPECT_EQ(store.newest_restore_point(log).error().code(), Code::data_loss);
+    EXPECT_EQ(store.newest_restore_point(uint64_t{1}).error().code(), Code::data_loss);
+}
+
+TEST_F(LineageTest, TooManyIndexesIsAnErrorThatSaysSo) {
+    good(store.create_lineage({1, {}, {}}));
+    LogId log = begin(store, 1, nullptr);
+    Running running(store, log);
+    running.write(0, 1);
+    RestorePoint base;
+    base.id = {{5, 1}, 1};
+    base.indexes.assign(kMaxIndexes, IndexRef{5, 1, 1});
+    ASSERT_EQ(running.pages().seal("control", 7, 1), 0);
+    auto sealed = store.index_seal(log, nullptr, &base, 1);
+    ASSERT_FALSE(sealed.ok());
+    EXPECT_EQ(sealed.error().code(), Code::quota_exceeded);
+    EXPECT_FALSE(sealed.error().hint().empty());
+}
+
+TEST(Store, RefusesARootThatItsPathsCannotHold) {
+    EXPECT_EQ(Store::open(sys::real_disk(), "relative").error().code(), Code::invalid_argument);
+    EXPECT_EQ(Store::open(sys::real_disk(), "/" + std::string(400, 'a')).error().code(),
+              Code::invalid_argument);
+}
+
+}  // namespace
+}  // namespace tarn::store
