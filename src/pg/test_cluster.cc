@@ -202,6 +202,8 @@ Cluster::Cluster(Cluster&& other) noexcept
 
 Cluster::~Cluster() {
     std::error_code ignored;
+    if (!root_.empty() && fs::exists(data_ + "/postmaster.pid"))
+        (void)pg_ctl({"stop", "-m", "immediate"}).ok();
     if (!root_.empty()) fs::remove_all(root_, ignored);
 }
 
@@ -253,6 +255,31 @@ Result<Backend> Cluster::start(const std::vector<std::string>& settings) {
     backend.process_ = TRY(std::move(child));
     TRY_CTX(backend.until_prompt(), "start a single-user backend");
     return backend;
+}
+
+Result<void> Cluster::pg_ctl(std::vector<std::string> arguments) {
+    std::string log = root_ + "/server.log";
+    arguments.insert(arguments.begin(), binaries_ + "/pg_ctl");
+    arguments.insert(arguments.end(), {"-D", data_, "-w", "-l", log});
+    if (int status = wait_for(TRY(spawn(arguments, root_ + "/pg_ctl.log", -1, -1))); status != 0)
+        return error(Code::io_error, "pg_ctl {} ended with status {}; the server's log:\n{}",
+                     arguments[1], status, text_of(log));
+    return {};
+}
+
+Result<void> Cluster::start_server(const std::vector<std::string>& settings) {
+    std::string options =
+        fmt::format("-c listen_addresses='' -c unix_socket_directories={} -c fsync=off", root_);
+    for (const auto& setting : settings) options += " -c " + setting;
+    return pg_ctl({"start", "-o", options});
+}
+
+Result<void> Cluster::promote_server() {
+    return pg_ctl({"promote"});
+}
+
+Result<void> Cluster::stop_server() {
+    return pg_ctl({"stop", "-m", "fast"});
 }
 
 }  // namespace tarn::pg::testing

@@ -57,15 +57,22 @@ class Cluster {
     static Result<Cluster> create(int major, std::vector<std::string> initdb_options = {});
     Cluster(Cluster&& other) noexcept;
     Cluster& operator=(Cluster&&) = delete;
-    ~Cluster();  // removes the directory
+    ~Cluster();  // stops what runs and removes the directory
 
     // `settings` are "name=value".
     Result<Backend> start(const std::vector<std::string>& settings = {});
+    // Starts, promotes or stops a server with many processes, which listens to nobody; waits until
+    // that is done. The error's text holds the server's log.
+    Result<void> start_server(const std::vector<std::string>& settings = {});
+    Result<void> promote_server();
+    Result<void> stop_server();  // with a checkpoint
+
     int major() const { return major_; }
     const std::string& data() const { return data_; }  // PGDATA
 
   private:
     Cluster() = default;
+    Result<void> pg_ctl(std::vector<std::string> arguments);
 
     int major_ = 0;
     std::string binaries_;

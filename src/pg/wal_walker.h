@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "pg/wal_format.h"
 
@@ -46,7 +47,7 @@ struct WalRecord {
     uint64_t end = 0;          // aligned; the end of the segment for a segment switch
     uint64_t previous = 0;     // start of the record before
     uint64_t overwritten = 0;  // start of an unfinished record that this one puts aside, or 0
-    uint32_t tli = 0;
+    uint32_t tli = 0;          // of the page's first record: a timeline can begin inside a page
     uint32_t total_length = 0;
     uint32_t xid = 0;
     uint8_t rmid = 0;
@@ -133,5 +134,6 @@ class WalWalker {
     std::byte page_[wal_page_offset::long_size] = {};
     std::byte prefix_[kPrefixSize] = {};
 };
+static_assert(std::is_trivially_copyable_v<WalWalker>);
 
 }  // namespace tarn::pg
