@@ -149,8 +149,8 @@ TEST_P(ControlFileOf, BecomesOneOfArchiveRecoveryUpToAPoint) {
     EXPECT_EQ(after->system_identifier, before.system_identifier);
     // What would switch the server's consistency check off is refused.
     Lsn redo = before.checkpoint_copy.redo;
-    for (Lsn point : {Lsn{0}, Lsn{redo.value - 8}})
-        EXPECT_EQ(as_archive_recovery(image(), point, 1).error().code(), Code::invalid_argument);
+    for (Lsn early : {Lsn{0}, Lsn{redo.value - 8}})
+        EXPECT_EQ(as_archive_recovery(image(), early, 1).error().code(), Code::invalid_argument);
     EXPECT_EQ(as_archive_recovery(image(), redo, 0).error().code(), Code::invalid_argument);
     EXPECT_TRUE(as_archive_recovery(image(), redo, 1).ok());
 }
