@@ -81,11 +81,11 @@ class Server:
         """The built program, or a copy where its own folder is closed to the computes' user."""
         if os.geteuid() != 0 or readable_by_others(TARN):
             return TARN
-        copy = self.root / "bin"
+        copy = self.root / "program"  # the shim lies in lib, beside bin
         if not copy.is_dir():
-            shutil.copytree(TARN.parent, copy)
-            copy.chmod(0o755)
-        return copy / TARN.name
+            for folder in ("bin", "lib"):
+                shutil.copytree(TARN.parents[1] / folder, copy / folder)
+        return copy / "bin" / TARN.name
 
     def start(self, seconds=120):
         with open(self.log, "ab") as log:
