@@ -33,6 +33,7 @@ LINES_MAX = 900
 
 # Written in two halves so that this file does not find itself.
 MARKS = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]) + r")\b")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 # Home folders and the like; places that the file system standard gives to everybody are fine.
 PRIVATE_PATHS = re.compile(r"(?<![\w.~}/-])/(?:home|Users)/[a-z][\w.-]*/|(?<![\w.~}/-])/(?:root|opt)/[\w.-]+")
@@ -84,8 +85,15 @@ class Tidy:
             if (private := PRIVATE_PATHS.search(line)) or any(top in line for top in tops):
                 what = private.group(0) if private else "the folder of this checkout"
                 self.report(path, number, f"path of one machine ({what}): make it relative or configurable")
+            if path.suffix == ".md":
+                self.check_links(path, number, line)
             if in_source and (include := INCLUDE.match(line)):
                 self.check_include(path, number, include.group(1))
+
+    def check_links(self, path, number, line):
+        for target in LINK.findall(line):
+            if "://" not in target and not (path.parent / target).exists():
+                self.report(path, number, f"link to {target}, which does not exist: mend or drop it")
 
     def machine_tops(self):
         """Strings that only name places of the machine this runs on."""

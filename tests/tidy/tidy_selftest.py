@@ -86,6 +86,10 @@ class TidySelfTest(unittest.TestCase):
         for path in ["/ho" + "me/jane/tarn", "/ro" + "ot/tarn", "/op" + "t/pg/17"]:
             self.assert_red({"docs/a.md": f"run {path}/bin\n"}, "docs/a.md:1", "path of one machine")
 
+    def test_a_dead_link(self):
+        self.assert_red({"docs/b.md": "see [the page](gone.md#part)\n"}, "docs/b.md:1", "link to gone.md")
+        self.assertEqual(self.findings({"docs/b.md": "see [it](README.md#x), [out](https://example.org/x)\n"}), [])
+
     def test_the_path_of_the_checkout_itself(self):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder).resolve() / "notes.md"
