@@ -53,7 +53,7 @@ def free_address_block():
 
 
 class Server:
-    def __init__(self, root=None, options=(), environment=None):
+    def __init__(self, root=None, options=(), environment=None, wrapper=()):
         if not TARN.is_file():
             raise FileNotFoundError(f"{TARN} is not built: script/build")
         # Below /var/tmp, which is on a disk everywhere, and open to the unprivileged user of the computes.
@@ -67,6 +67,7 @@ class Server:
         self.block, self._block_lock = free_address_block()
         self.options = list(options)
         self.environment = dict(environment or {})
+        self.wrapper = list(wrapper)  # a command that runs `tarn serve` as its last arguments
         self.process = None
         self._client = None
         atexit.register(self.destroy)
@@ -89,7 +90,7 @@ class Server:
 
     def start(self, seconds=120):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.process = subprocess.Popen([*self.wrapper, *self.command()], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env={**os.environ, **self.environment}, start_new_session=True)
         processes.wait_until(self.answers, f"tarn serve ready (log: {self.log})", seconds)
         return self
