@@ -5,27 +5,29 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 
+#include "base/time.h"
+
 namespace tarn::proxy {
 
-using Moment = std::chrono::steady_clock::time_point;
+// As sys::Clock::elapsed() counts.
+using Moment = Span;
 
 struct EndpointActivity {
-    size_t sessions = 0;  // logged in, those that still wait for the compute among them
-    Moment last_active;   // login, bytes in either direction, or the end of a session
+    size_t sessions = 0;    // logged in, those that still wait for the compute among them
+    Moment last_active{0};  // login, bytes in either direction, or the end of a session
 };
 
 class Activity {
   public:
     struct Usage {
         std::atomic<size_t> sessions = 0;
-        std::atomic<Moment> last_active = Moment();
+        std::atomic<Moment> last_active = Moment(0);
     };
 
     // One session, from its login to its end.

@@ -1,8 +1,6 @@
 #include "proxy/cancel_keys.h"
 
-#include <openssl/rand.h>
-
-#include "base/result.h"
+#include "sys/randomness.h"
 
 namespace tarn::proxy {
 namespace {
@@ -17,9 +15,7 @@ std::string index_of(const pgwire::CancelKey& key) {
 pgwire::CancelKey CancelKeys::issue(CancelTarget target, size_t secret_bytes) {
     pgwire::CancelKey key{target.server_key.pid, std::string(secret_bytes, '\0')};
     do {
-        // OpenSSL's generator fails only where the machine has no randomness at all.
-        CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(key.secret.data()),
-                         static_cast<int>(secret_bytes)) == 1);
+        sys::real_random().fill(key.secret.data(), secret_bytes);
     } while (targets_.contains(index_of(key)));
     targets_.emplace(index_of(key), std::move(target));
     return key;

@@ -2,11 +2,11 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 
 #include <algorithm>
 
 #include "base/log.h"
+#include "sys/randomness.h"
 #include "sys/small_file.h"
 
 namespace tarn::proxy {
@@ -54,18 +54,9 @@ Result<CertificatePtr> parse_certificate(const std::string& text, const std::str
     return certificate;
 }
 
-std::string random_hex(size_t bytes) {
-    std::string random(bytes, '\0');
-    CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(random.data()), static_cast<int>(bytes)) ==
-          1);
-    std::string hex;
-    for (char c : random) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
-    return hex;
-}
-
 bool set_serial(X509* certificate) {
     unsigned char random[16];
-    if (RAND_bytes(random, sizeof random) != 1) return false;
+    sys::real_random().fill(random, sizeof random);
     random[0] &= 0x7f;  // a serial number is positive
     BIGNUM* number = BN_bin2bn(random, sizeof random, nullptr);
     bool set = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate));
@@ -111,7 +102,8 @@ Result<CertificatePtr> make_authority(EVP_PKEY* key, Time now) {
     bool ok =
         name && X509_set_version(made.get(), X509_VERSION_3) && set_serial(made.get()) &&
         set_validity(made.get(), now - kBackdate, now + kAuthorityLife) &&
-        add_name(name, "O", "Tarn") && add_name(name, "CN", "Tarn local CA " + random_hex(4)) &&
+        add_name(name, "O", "Tarn") &&
+        add_name(name, "CN", "Tarn local CA " + sys::real_random().hex(4)) &&
         X509_set_issuer_name(made.get(), name) && X509_set_pubkey(made.get(), key) &&
         add_extension(made.get(), made.get(), NID_basic_constraints,
                       "critical,CA:TRUE,pathlen:0") &&

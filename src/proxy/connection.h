@@ -158,8 +158,8 @@ class Connection {
 
     std::string endpoint_;
     Activity::Session usage_;
-    Moment last_active_;  // of this session
-    Moment awake_until_;  // when waiting for the compute ends
+    Moment last_active_{0};  // of this session
+    Moment awake_until_{0};  // when waiting for the compute ends
     std::chrono::milliseconds retry_pause_{10};
     std::string last_failure_;  // why the compute was not reached, so far
     std::string socket_path_;

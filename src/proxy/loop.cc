@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "pgwire/error_response.h"
+#include "sys/clock.h"
 
 namespace tarn::proxy {
 namespace {
@@ -17,7 +18,7 @@ constexpr auto kAcceptPause = 100ms;
 constexpr size_t kToldWhy = 256;
 
 Moment read_clock() {
-    return std::chrono::steady_clock::now();
+    return sys::real_clock().elapsed();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "pgwire/error_response.h"
 #include "proxy/loop.h"
+#include "sys/clock.h"
 
 namespace tarn::proxy {
 namespace {
@@ -47,7 +48,7 @@ struct Proxy::Parts {
                  std::make_shared<Mailbox>(std::move(waker)),
                  std::move(poller),
                  {},
-                 std::chrono::steady_clock::now(),
+                 sys::real_clock().elapsed(),
                  buffer},
           listeners(shared.poller),
           loop(shared, listeners, connections_max) {}

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -237,6 +239,8 @@ Client::Client(const std::string& host, uint16_t port)
     : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sys::SocketAddress address = sys::SocketAddress::parse(host, port).value();
     EXPECT_EQ(::connect(socket_.fd(), address.raw(), address.raw_bytes()), 0) << address.text();
+    int on = 1;  // as every driver does
+    setsockopt(socket_.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     // A test that waits in vain fails instead of hanging.
     timeval patience{60, 0};
     setsockopt(socket_.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "sys/clock.h"
 
 namespace tarn::proxy {
 namespace {
@@ -16,10 +17,6 @@ constexpr size_t kCertificatesMax = 65'536;
 constexpr size_t kReadAheadBytes = size_t{64} * 1024;
 
 constexpr unsigned char kAlpn[] = "\x0apostgresql";
-
-Time now() {
-    return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-}
 
 int choose_alpn(SSL*, const unsigned char** out, unsigned char* out_bytes, const unsigned char* in,
                 unsigned in_bytes, void*) {
@@ -77,7 +74,7 @@ Result<void> Tls::use_own_certificate() {
 
 Result<void> Tls::use_local_authority() {
     authority_ = std::make_unique<CertificateAuthority>(
-        TRY(CertificateAuthority::open(options_.directory, now())));
+        TRY(CertificateAuthority::open(options_.directory, sys::real_clock().now())));
     ca_file_ = authority_->certificate_path();
     key_ = TRY(make_key());
     SSL_CTX_set_cert_cb(context_.get(), choose_certificate, this);
@@ -101,11 +98,13 @@ int Tls::choose_certificate(SSL* ssl, void* tls) {
 
 X509* Tls::certificate_for(const std::string& address) {
     auto known = certificates_.find(address);
-    if (known != certificates_.end() && known->second.expires - now() > kRenewBefore)
+    if (known != certificates_.end() &&
+        known->second.expires - sys::real_clock().now() > kRenewBefore)
         return known->second.x509.get();
     std::vector<std::string> names{"localhost"};
     if (!options_.domain.empty()) names.push_back("*." + options_.domain);
-    Result<Certificate> made = authority_->issue(key_.get(), address, names, now());
+    Result<Certificate> made =
+        authority_->issue(key_.get(), address, names, sys::real_clock().now());
     if (!made.ok()) {
         log::error("proxy: {}", made.error().text());
         return nullptr;
