@@ -47,7 +47,7 @@ class Caller(threading.Thread):
         while not self.stopped.is_set():
             number += 1
             try:
-                self.operations.append(self.ask(client.postgres, f"o{self.number}-{number}").operation_name())
+                self.operations.append(self.ask(client.postgres, f"o{self.number}-{number}").name())
             except (DatabricksError, OSError, TimeoutError):
                 pass  # the server is dead at the moment, or refuses: not acknowledged
 
@@ -62,15 +62,7 @@ class Caller(threading.Thread):
                 spec=BranchSpec(source_branch=f"{parent}/branches/production", no_expiry=True)))
         else:
             operation = api.delete_project(name=self.live.pop(self.random.randrange(len(self.live))))
-        return _Named(operation)
-
-
-class _Named:
-    def __init__(self, operation):
-        self.operation = operation
-
-    def operation_name(self):
-        return self.operation._operation.name  # the SDK shows it nowhere else
+        return operation
 
 
 def test_a_server_killed_in_the_middle_resumes_or_takes_back(server, capsys):
