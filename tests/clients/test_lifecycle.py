@@ -164,9 +164,15 @@ def test_a_taken_http_port_is_named(own):
         second.destroy()
 
 
-def test_sigterm_ends_the_server_and_leaves_no_process():
+def test_sigterm_ends_the_server_and_lets_its_computes_go_on():
     with Server() as server:
         server.create_project("ended")
-        server.query(primary("ended"), "SELECT 1")
+        endpoint = primary("ended")
+        server.query(endpoint, "CREATE TABLE t AS SELECT 1 AS n")
+        tree = server.postgres_of(endpoint)
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(timeout=60) == 0
+        assert tree and all(p.alive() for p in tree)
+        server.start()
+        assert server.postgres_of(endpoint)[0] == tree[0]
+        assert server.query(endpoint, "SELECT n FROM t") == [(1,)]

@@ -67,6 +67,8 @@ class Server:
         self.block, self._block_lock = free_address_block()
         self.options = list(options)
         self.environment = dict(environment or {})
+        if "TARN_HOME" in os.environ:  # where script/setup put PostgreSQL, when not at the usual place
+            self.environment.setdefault("TARN_PG_DIR", os.environ.get("TARN_PG_DIR", os.environ["TARN_HOME"] + "/postgres"))
         self.wrapper = list(wrapper)  # a command that runs `tarn serve` as its last arguments
         self.process = None
         self._client = None
@@ -82,11 +84,10 @@ class Server:
         """The built program, or a copy where its own folder is closed to the computes' user."""
         if os.geteuid() != 0 or readable_by_others(TARN):
             return TARN
-        copy = self.root / "program"  # the shim lies in lib, beside bin
+        copy = self.root / "bin"
         if not copy.is_dir():
-            for folder in ("bin", "lib"):
-                shutil.copytree(TARN.parents[1] / folder, copy / folder)
-        return copy / "bin" / TARN.name
+            shutil.copytree(TARN.parent, copy)
+        return copy / TARN.name
 
     def start(self, seconds=120):
         with open(self.log, "ab") as log:
