@@ -1,0 +1,57 @@
+#include "main/instance_lock.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+namespace tarn {
+
+namespace {
+
+// The pid that the holder wrote, for the message.
+std::string holder(int fd) {
+    char text[32] = {};
+    ssize_t size = ::pread(fd, text, sizeof text - 1, 0);
+    std::string pid(text, size > 0 ? static_cast<size_t>(size) : 0);
+    return pid.substr(0, pid.find('\n'));
+}
+
+}  // namespace
+
+Result<InstanceLock> InstanceLock::take(const std::string& data_directory) {
+    std::error_code failure;
+    std::filesystem::create_directories(data_directory, failure);
+    if (failure)
+        return errno_error(failure.value(), fmt::format("make data directory {}", data_directory))
+            .with_hint("choose one that you can write with --data-dir");
+    // Computes of an unprivileged user pass through it; what is inside has modes of its own.
+    if (::geteuid() == 0 && ::chmod(data_directory.c_str(), 0755) != 0)
+        return errno_error(errno,
+                           fmt::format("open data directory {} to its computes", data_directory));
+    std::string path = data_directory + "/server.lock";
+    int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno_error(errno, fmt::format("open {}", path))
+            .with_hint("choose a data directory that you can write with --data-dir");
+    InstanceLock lock(fd);
+    struct flock whole = {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    if (::fcntl(fd, F_OFD_SETLK, &whole) != 0)
+        return error(Code::unavailable, "use data directory {}: process {} serves it already",
+                     data_directory, holder(fd))
+            .with_hint("end that server, or give this one another --data-dir");
+    std::string pid = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) < 0)
+        return errno_error(errno, fmt::format("write {}", path));
+    return lock;
+}
+
+InstanceLock::~InstanceLock() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace tarn

@@ -1,0 +1,59 @@
+// `tarn`: one program, its commands chosen by the first word.
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+#include "base/log.h"
+#include "cli/status.h"
+#include "compute/supervisor.h"
+#include "main/serve.h"
+
+namespace {
+
+// Errors on the command line: one line, what to do next on another.
+int report(const tarn::Error& failure) {
+    std::fprintf(stderr, "tarn: %s\n", failure.message().c_str());
+    if (!failure.hint().empty()) std::fprintf(stderr, "hint: %s\n", failure.hint().c_str());
+    return tarn::info(failure.code()).exit_status;
+}
+
+int run_serve(tarn::ServeOptions options) {
+    tarn::log::init(options.log_level);
+    auto ready = tarn::checked(std::move(options));
+    if (!ready.ok()) return report(ready.error());
+    auto served = tarn::serve(*ready);
+    return served.ok() ? 0 : report(served.error());
+}
+
+int run_status(const tarn::cli::StatusOptions& options) {
+    auto shown = tarn::cli::status(options);
+    return shown.ok() ? 0 : report(shown.error());
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+    CLI::App app{"Tarn: branchable, sleeping PostgreSQL that the Lakebase tools speak to", "tarn"};
+    app.require_subcommand(1);
+    app.set_version_flag("--version", TARN_VERSION);
+
+    tarn::ServeOptions serve_options;
+    CLI::App* serve = app.add_subcommand("serve", "Run the server");
+    tarn::add_serve_options(*serve, serve_options);
+
+    tarn::cli::StatusOptions status_options;
+    CLI::App* status = app.add_subcommand("status", "Show what a server runs, and where");
+    tarn::cli::add_status_options(*status, status_options);
+
+    std::string spec_file;
+    CLI::App* supervise = app.add_subcommand("supervise", "(internal) own one running compute");
+    supervise->group("");
+    supervise->add_option("spec", spec_file)->required();
+
+    CLI11_PARSE(app, count, words);
+    if (*serve) return run_serve(serve_options);
+    if (*status) return run_status(status_options);
+    tarn::log::init("info");
+    return tarn::compute::supervise(spec_file, tarn::compute::kControlDescriptor);
+}

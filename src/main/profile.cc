@@ -1,0 +1,80 @@
+#include "main/profile.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <vector>
+
+namespace tarn {
+
+namespace {
+
+struct Section {
+    std::string name;  // "" for what stands before the first
+    std::vector<std::string> lines;
+};
+
+std::vector<Section> read_sections(const std::string& path) {
+    std::vector<Section> sections{{}};
+    std::ifstream in(path);
+    for (std::string line; std::getline(in, line);) {
+        if (line.starts_with('[') && line.find(']') != line.npos)
+            sections.push_back({line.substr(1, line.find(']') - 1), {}});
+        else
+            sections.back().lines.push_back(line);
+    }
+    return sections;
+}
+
+std::string value_of(const Section& section, std::string_view key) {
+    for (const std::string& line : section.lines) {
+        auto equals = line.find('=');
+        if (equals == line.npos) continue;
+        std::string name = line.substr(0, line.find_last_not_of(" \t", equals - 1) + 1);
+        auto begin = line.find_first_not_of(" \t", equals + 1);
+        if (name == key) return begin == line.npos ? "" : line.substr(begin);
+    }
+    return "";
+}
+
+// Beside it first, so that a reader never sees half a file; for its owner's eyes only.
+Result<void> replace_file(const std::string& path, const std::string& content) {
+    std::string fresh = path + ".new";
+    int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return errno_error(errno, fmt::format("open {}", fresh));
+    ssize_t written = ::write(fd, content.data(), content.size());
+    bool synced = written == static_cast<ssize_t>(content.size()) && ::fsync(fd) == 0;
+    int failure = synced ? 0 : errno;
+    ::close(fd);
+    if (!synced) return errno_error(failure, fmt::format("write {}", fresh));
+    if (::rename(fresh.c_str(), path.c_str()) != 0)
+        return errno_error(errno, fmt::format("rename {} to {}", fresh, path));
+    return {};
+}
+
+}  // namespace
+
+Result<void> write_profile(const std::string& path, const std::string& host,
+                           const std::string& token) {
+    std::string content;
+    for (const Section& section : read_sections(path)) {
+        if (section.name == "DEFAULT") continue;
+        if (!section.name.empty()) content += "[" + section.name + "]\n";
+        for (const std::string& line : section.lines) content += line + "\n";
+    }
+    content = fmt::format("[DEFAULT]\nhost = {}\ntoken = {}\n\n", host, token) + content;
+    return replace_file(path, content);
+}
+
+bool profile_names_host(const std::string& path, const std::string& host) {
+    for (const Section& section : read_sections(path))
+        if (section.name == "DEFAULT")
+            return value_of(section, "host") == host && !value_of(section, "token").empty();
+    return false;
+}
+
+}  // namespace tarn

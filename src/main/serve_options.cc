@@ -1,0 +1,86 @@
+#include "main/serve_options.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace tarn {
+
+std::string default_home() {
+    const char* home = std::getenv("HOME");
+    if (::geteuid() == 0 || !home || !*home) return "/var/lib/tarn";
+    return std::string(home) + "/.tarn";
+}
+
+void add_serve_options(CLI::App& command, ServeOptions& options) {
+    options.data_directory = default_home() + "/data";
+    command.set_config("--config", "", "TOML file with any of these settings")
+        ->envname("TARN_CONFIG");
+    command.add_option("--data-dir", options.data_directory, "Where everything is kept")
+        ->envname("TARN_DATA_DIR")
+        ->capture_default_str();
+    command.add_option("--http", options.http, "Address and port of the API")
+        ->envname("TARN_HTTP")
+        ->capture_default_str();
+    command
+        .add_option("--address-block", options.address_block,
+                    "Loopback addresses for endpoints, one each")
+        ->envname("TARN_ADDRESS_BLOCK")
+        ->capture_default_str();
+    command.add_option("--pg-port", options.pg_port, "Port of every endpoint; clients expect 5432")
+        ->envname("TARN_PG_PORT")
+        ->capture_default_str();
+    command
+        .add_option("--network-address", options.network_address,
+                    "Also listen here, for endpoints named by SNI or options=endpoint=<uid>")
+        ->envname("TARN_NETWORK_ADDRESS");
+    command
+        .add_option("--network-domain", options.network_domain, "Domain of <uid>.<domain> names")
+        ->envname("TARN_NETWORK_DOMAIN");
+    command.add_option("--tls-certificate", options.tls_certificate, "PEM chain of your own")
+        ->envname("TARN_TLS_CERTIFICATE");
+    command.add_option("--tls-key", options.tls_key, "PEM key of that certificate")
+        ->envname("TARN_TLS_KEY");
+    command
+        .add_option("--pg-dir", options.postgres_directories,
+                    "Directory that holds <major>/bin/postgres; searched first; may be repeated")
+        ->envname("TARN_PG_DIR");
+    command
+        .add_option("--compute-user", options.compute_user,
+                    "Unprivileged user of the computes, if the server is root")
+        ->envname("TARN_COMPUTE_USER");
+    command.add_option("--shared-buffers", options.shared_buffers, "Of every compute")
+        ->envname("TARN_SHARED_BUFFERS")
+        ->capture_default_str();
+    command.add_option("--admin", options.admin, "User name of the administrator (first start)")
+        ->envname("TARN_ADMIN")
+        ->capture_default_str();
+    command
+        .add_option("--write-profile", options.profile_file,
+                    "Write host and a token there, as ~/.databrickscfg has them")
+        ->envname("TARN_WRITE_PROFILE");
+    command.add_option("--log-level", options.log_level, "debug, info, warn or error")
+        ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+        ->envname("TARN_LOG_LEVEL")
+        ->capture_default_str();
+    command
+        .add_flag("--development", options.development, "Allow idle times below 60 s, for tests")
+        ->envname("TARN_DEVELOPMENT");
+}
+
+Result<ServeOptions> checked(ServeOptions options) {
+    for (std::string* path : {&options.data_directory, &options.profile_file}) {
+        std::error_code failure;
+        if (!path->empty()) *path = std::filesystem::absolute(*path, failure).lexically_normal();
+        if (failure)
+            return error(Code::invalid_argument, "find '{}': {}", *path, failure.message());
+    }
+    if (options.tls_certificate.empty() != options.tls_key.empty())
+        return error(Code::invalid_argument, "--tls-certificate and --tls-key go together");
+    if (!options.network_address.empty() && options.network_domain.empty())
+        return error(Code::invalid_argument, "--network-address needs --network-domain");
+    return options;
+}
+
+}  // namespace tarn

@@ -1,0 +1,42 @@
+// serve_options.h: what can be set about `tarn serve`, with the values that it ships with.
+//
+// Each has a flag, a variable TARN_<FLAG> and a key in the TOML file of --config; the flag wins
+// over the variable, the variable over the file.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace tarn {
+
+struct ServeOptions {
+    std::string data_directory;  // default_home()/data
+    std::string http = "127.0.0.1:8080";
+    std::string address_block = "127.64.0.0/10";
+    uint16_t pg_port = 5432;
+    std::string network_address;  // network mode: listen here for endpoints named by SNI; "": off
+    std::string network_domain;
+    std::string tls_certificate;  // one's own instead of the local CA's
+    std::string tls_key;
+    std::vector<std::string> postgres_directories;  // searched before the usual places
+    std::string compute_user;                       // for a server that is root
+    std::string shared_buffers = "128MB";
+    std::string admin = "admin@example.com";
+    std::string profile_file;  // a databrickscfg to write host and token to
+    std::string log_level = "info";
+    bool development = false;  // idle times below 60 s
+};
+
+// /var/lib/tarn for root, ~/.tarn for others.
+std::string default_home();
+
+void add_serve_options(CLI::App& command, ServeOptions& options);
+
+// Makes the paths absolute; refuses what cannot work.
+Result<ServeOptions> checked(ServeOptions options);
+
+}  // namespace tarn
