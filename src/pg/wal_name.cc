@@ -57,7 +57,8 @@ bool parse_wal_name(std::string_view name, uint32_t segment_size, uint32_t* tli,
 }
 
 bool parse_history_name(std::string_view name, uint32_t* tli) {
-    return name.size() == kHistoryNameLength && name.ends_with(".history") &&
+    return name.size() == kHistoryNameLength &&
+           std::string_view(name.data() + 8, kHistoryNameLength - 8) == ".history" &&
            parse_eight(name.data(), tli) && *tli != 0;
 }
 
