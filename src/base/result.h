@@ -129,21 +129,25 @@ class [[nodiscard]] Result<void> {
 #define TARN_CONCAT_(a, b) a##b
 #define TARN_CONCAT(a, b) TARN_CONCAT_(a, b)
 
-// Unwraps a Result or returns its Error from the enclosing function.
-#define TRY(expression)                                               \
-    __extension__({                                                   \
-        auto try_result_ = (expression);                              \
-        if (!try_result_.ok()) return std::move(try_result_).error(); \
-        std::move(try_result_).value();                               \
+// Unwraps a Result or returns its Error from the enclosing function. The counter gives each use a
+// variable of its own, so that a TRY may stand inside a lambda inside a TRY.
+#define TRY(expression) TARN_TRY(TARN_CONCAT(try_result_, __COUNTER__), expression)
+#define TARN_TRY(result, expression)                        \
+    __extension__({                                         \
+        auto result = (expression);                         \
+        if (!result.ok()) return std::move(result).error(); \
+        std::move(result).value();                          \
     })
 
 // TRY, with what was being tried put before the message.
-#define TRY_CTX(expression, ...)                                                                \
-    __extension__({                                                                             \
-        auto try_result_ = (expression);                                                        \
-        if (!try_result_.ok())                                                                  \
-            return std::move(std::move(try_result_).error()).context(fmt::format(__VA_ARGS__)); \
-        std::move(try_result_).value();                                                         \
+#define TRY_CTX(expression, ...) \
+    TARN_TRY_CTX(TARN_CONCAT(try_result_, __COUNTER__), expression, __VA_ARGS__)
+#define TARN_TRY_CTX(result, expression, ...)                                              \
+    __extension__({                                                                        \
+        auto result = (expression);                                                        \
+        if (!result.ok())                                                                  \
+            return std::move(std::move(result).error()).context(fmt::format(__VA_ARGS__)); \
+        std::move(result).value();                                                         \
     })
 
 // Ends the process on a programmer's error; on in every build.
