@@ -87,9 +87,9 @@ Result<std::optional<BranchRow>> get_branch(Session& session, std::string_view u
 Result<std::optional<BranchRow>> find_branch(Session& session, std::string_view project_uid,
                                              std::string_view id_or_uid) {
     auto statement =
-        TRY(session.connection().prepare("SELECT " BRANCH_COLUMNS
-                                         " FROM branches WHERE project_uid = ?1"
-                                         " AND ((id = ?2 AND delete_time IS NULL) OR uid = ?2)"));
+        TRY(session.connection().prepare(
+            "SELECT " BRANCH_COLUMNS " FROM branches WHERE project_uid = ?1"
+            " AND ((id = ?2 AND delete_time IS NULL) OR uid = ?2) ORDER BY id = ?2 DESC LIMIT 1"));
     statement.bind(project_uid, id_or_uid);
     return one(std::move(statement));
 }

@@ -85,7 +85,8 @@ Result<std::optional<EndpointRow>> find_endpoint(Session& session, std::string_v
                                                  std::string_view id_or_uid) {
     auto statement = TRY(session.connection().prepare(
         "SELECT " ENDPOINT_COLUMNS
-        " FROM endpoints WHERE branch_uid = ?1 AND (id = ?2 OR uid = ?2)"));
+        " FROM endpoints WHERE branch_uid = ?1 AND (id = ?2 OR uid = ?2)"
+        " ORDER BY id = ?2 DESC LIMIT 1"));
     statement.bind(branch_uid, id_or_uid);
     return one(std::move(statement));
 }

@@ -84,8 +84,9 @@ Result<std::optional<ProjectRow>> get_project(Session& session, std::string_view
 }
 
 Result<std::optional<ProjectRow>> find_project(Session& session, std::string_view id_or_uid) {
-    auto statement = TRY(session.connection().prepare("SELECT " PROJECT_COLUMNS
-                                                      " FROM projects WHERE id = ?1 OR uid = ?1"));
+    auto statement = TRY(session.connection().prepare(
+        "SELECT " PROJECT_COLUMNS
+        " FROM projects WHERE id = ?1 OR uid = ?1 ORDER BY id = ?1 DESC LIMIT 1"));
     statement.bind(id_or_uid);
     return one(std::move(statement));
 }
