@@ -1,0 +1,66 @@
+// branches.h: what callers may do with branches.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "control/core.h"
+#include "control/views.h"
+
+namespace tarn::control {
+
+struct NoExpiry {};
+using Expiration = std::variant<NoExpiry, Span, Time>;  // never, after, at
+
+struct BranchPatch {
+    std::optional<bool> is_protected;
+    std::optional<Expiration> expiration;
+};
+
+struct BranchDraft {
+    std::string project;
+    std::string id;
+    std::string source_branch;  // a name; "" for the project's default branch
+    std::optional<Lsn> at_lsn;  // a moment in the source's past
+    std::optional<Time> at_time;
+    BranchPatch values;
+    bool replace_existing = false;
+};
+
+class Branches {
+  public:
+    explicit Branches(Core& core) : core_(core) {}
+
+    Result<meta::OperationRow> create(const BranchDraft& draft);
+    Result<BranchView> get(const std::string& project, const std::string& id);
+    Result<BranchView> get_by_uid(const std::string& uid);  // whatever its state
+    // Begins after the branch (after_id, after_uid).
+    Result<Page<BranchView>> list(const std::string& project, const std::string& after_id,
+                                  const std::string& after_uid, bool show_deleted, size_t limit);
+    Result<meta::OperationRow> update(const std::string& project, const std::string& id,
+                                      const BranchPatch& patch);
+    // Keeps it for undelete, unless `purge`.
+    Result<meta::OperationRow> remove(const std::string& project, const std::string& id,
+                                      bool purge);
+    // The record of a delete that found nothing, for callers that do not mind.
+    Result<meta::OperationRow> remove_missing(const std::string& project, const std::string& id);
+    Result<meta::OperationRow> undelete(const std::string& project, const std::string& id);
+
+    // The end of a branch whose time has come; its record is an ordinary delete.
+    Result<void> expire(const std::string& uid);
+    // The end of a deleted branch.
+    Result<void> purge_deleted(const std::string& uid);
+
+  private:
+    Result<meta::OperationRow> insert(meta::Session& session, const BranchDraft& draft);
+    Result<meta::OperationRow> apply(meta::Session& session, const meta::ProjectRow& project,
+                                     meta::BranchRow row, const BranchPatch& patch);
+    Result<meta::OperationRow> drop(meta::Session& session, const meta::ProjectRow& project,
+                                    meta::BranchRow row, bool purge);
+    BranchView view(const meta::ProjectRow& project, const meta::BranchRow& row) const;
+
+    Core& core_;
+};
+
+}  // namespace tarn::control

@@ -1,0 +1,46 @@
+#include "control/control.h"
+
+namespace tarn::control {
+
+Control::Control(meta::Meta& meta, compute::Computes& computes, Environment environment,
+                 Options options)
+    : core_{.meta = meta,
+            .computes = computes,
+            .environment = std::move(environment),
+            .options = std::move(options),
+            .board = {},
+            .lineages = {}},
+      wake(core_),
+      identities(core_),
+      credentials(core_),
+      projects(core_, wake),
+      branches(core_),
+      endpoints(core_, wake),
+      roles(core_),
+      databases(core_),
+      operations(core_, projects, branches, endpoints),
+      reconciler(core_, wake),
+      housekeeper(core_, wake, projects, branches) {}
+
+Result<std::unique_ptr<Control>> Control::open(meta::Meta& meta, compute::Computes& computes,
+                                               Environment environment, Options options) {
+    std::unique_ptr<Control> control(
+        new Control(meta, computes, std::move(environment), std::move(options)));
+    TRY(control->credentials.open());
+    return control;
+}
+
+Result<void> Control::start() {
+    TRY(wake.adopt());
+    reconciler.start(core_.options.reconcile_threads);
+    housekeeper.start();
+    return {};
+}
+
+void Control::stop() {
+    housekeeper.stop();
+    reconciler.stop();
+    core_.computes.on_exit([](const std::string&) {});
+}
+
+}  // namespace tarn::control

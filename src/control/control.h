@@ -1,0 +1,60 @@
+// control.h: the control plane put together: use-cases, and the threads that make wishes true.
+//
+// API, command line and proxy call the same use-cases; none of them has a rule of its own.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/branches.h"
+#include "control/core.h"
+#include "control/credentials.h"
+#include "control/endpoints.h"
+#include "control/housekeeper.h"
+#include "control/identity.h"
+#include "control/operations.h"
+#include "control/projects.h"
+#include "control/reconciler.h"
+#include "control/roles.h"
+#include "control/wake.h"
+
+namespace tarn::control {
+
+class Control {
+  public:
+    // `meta` and `computes` outlive it.
+    static Result<std::unique_ptr<Control>> open(meta::Meta& meta, compute::Computes& computes,
+                                                 Environment environment, Options options);
+    ~Control() { stop(); }
+
+    // Adopts the running computes, then lets the threads loose.
+    Result<void> start();
+    void stop();
+
+    // The proxy, before start(); it outlives stop().
+    void set_front_door(FrontDoor* door) { core_.front_door = door; }
+
+    Core& core() { return core_; }
+
+  private:
+    Control(meta::Meta& meta, compute::Computes& computes, Environment environment,
+            Options options);
+
+    Core core_;
+
+  public:
+    Wake wake;
+    Identities identities;
+    Credentials credentials;
+    Projects projects;
+    Branches branches;
+    Endpoints endpoints;
+    Roles roles;
+    Databases databases;
+    Operations operations;
+    Reconciler reconciler;
+    Housekeeper housekeeper;
+};
+
+}  // namespace tarn::control

@@ -1,0 +1,79 @@
+// core.h: what every part of the control plane works with: the metadata, the computes, clock and
+// dice, the options, and the two things that threads meet at (operation board, lineage locks).
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "compute/computes.h"
+#include "control/addresses.h"
+#include "control/environment.h"
+#include "control/front_door.h"
+#include "control/keyed_locks.h"
+#include "control/operation_kind.h"
+#include "control/rules.h"
+#include "meta/meta.h"
+#include "meta/operations.h"
+
+namespace tarn::control {
+
+struct Options {
+    AddressBlock addresses;
+    Span least_suspend = std::chrono::seconds{60};  // shorter only in development
+    Sizes default_sizes = {1, 1};
+    Span default_suspend = std::chrono::hours{24};
+    Span default_history_retention = std::chrono::days{7};
+    int default_pg_version = 17;
+    Span deleted_retention =
+        std::chrono::days{7};  // how long a delete can be undone; 0: not at all
+    Span operation_retention = std::chrono::days{30};  // how long a finished operation is readable
+    int reconcile_threads = 4;
+};
+
+// Where operations are announced: reconcilers wait here for work, callers for its end.
+class OperationBoard {
+  public:
+    uint64_t version() const { return version_.load(); }
+    void announce() {
+        std::lock_guard lock(mutex_);
+        ++version_;
+        changed_.notify_all();
+    }
+    // Until something is announced after `seen`, or the timeout.
+    void wait(uint64_t seen, std::chrono::steady_clock::time_point until) {
+        std::unique_lock lock(mutex_);
+        changed_.wait_until(lock, until, [&] { return version_.load() != seen; });
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::atomic<uint64_t> version_{0};
+};
+
+struct Core {
+    meta::Meta& meta;
+    compute::Computes& computes;
+    Environment environment;
+    Options options;
+
+    OperationBoard board;
+    // Held shared while a branch is made from the lineage, exclusively while its compute starts,
+    // stops or is removed.
+    KeyedLocks lineages;
+    std::atomic<FrontDoor*> front_door{nullptr};  // set once the proxy exists
+
+    Time now() const { return environment.now(); }
+
+    // The operation that a mutation writes in its own transaction (M1). `done` if nothing is left
+    // to do outside the metadata.
+    Result<meta::OperationRow> record(meta::Session& session, OperationKind kind,
+                                      std::string resource_name, std::string resource_uid,
+                                      std::string project_uid, bool done);
+};
+
+}  // namespace tarn::control

@@ -1,0 +1,173 @@
+#include "control/endpoints.h"
+
+#include "control/uids.h"
+
+namespace tarn::control {
+
+namespace {
+
+using compute::ComputeState;
+using meta::Session;
+using meta::State;
+
+constexpr std::string_view kSuspendField = "spec.suspend_timeout_duration";
+constexpr std::string_view kPgSettingsField = "spec.settings.pg_settings";
+
+// Puts `settings` into the row and checks what comes out.
+Result<void> merge(meta::EndpointRow& row, const EndpointSettings& settings,
+                   const Options& options) {
+    Sizes sizes = merge_sizes({row.min_cu, row.max_cu}, settings.min_cu, settings.max_cu);
+    if (settings.min_cu || settings.max_cu) TRY(check_sizes(sizes));
+    row.min_cu = sizes.min_cu;
+    row.max_cu = sizes.max_cu;
+    if (settings.suspend) {
+        TRY(check_suspend(kSuspendField, *settings.suspend, options.least_suspend));
+        row.suspend = *settings.suspend;
+    }
+    if (settings.pg_settings) {
+        TRY(check_pg_settings(kPgSettingsField, *settings.pg_settings));
+        row.pg_settings = pg_settings_text(*settings.pg_settings);
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<meta::EndpointRow> draft_primary(Core& core, Session& session,
+                                        const meta::ProjectRow& project,
+                                        const std::string& branch_uid,
+                                        const EndpointSettings& settings) {
+    meta::EndpointRow row;
+    row.uid = draw_uid(core.environment, "ep");
+    row.branch_uid = branch_uid;
+    row.id = "primary";
+    row.min_cu = project.default_min_cu;
+    row.max_cu = project.default_max_cu;
+    row.suspend = project.default_suspend;
+    row.pg_settings = project.default_pg_settings;
+    row.create_time = row.update_time = core.now();
+    TRY(merge(row, settings, core.options));
+    row.address = TRY(core.options.addresses.allocate(session));
+    return row;
+}
+
+Result<meta::OperationRow> Endpoints::create(const EndpointDraft& draft) {
+    TRY(check_id("endpoint_id", draft.id));
+    return core_.meta.write([&](Session& session) -> Result<meta::OperationRow> {
+        auto [project, branch] = TRY(live_branch(session, draft.project, draft.branch));
+        if (TRY(meta::find_endpoint(session, branch.uid, draft.id))) {
+            if (!draft.replace_existing)
+                return error(Code::already_exists, "endpoint with such id already exists");
+            return apply(session,
+                         TRY(live_endpoint(session, draft.project, draft.branch, draft.id)),
+                         draft.values);
+        }
+        // Every branch is born with its read-write endpoint, which cannot be deleted.
+        if (draft.type == meta::EndpointType::read_write)
+            return error(Code::bad_request, "read_write endpoint already exists");
+        return error(Code::unimplemented, "read-only endpoints are not available in this version");
+    });
+}
+
+Result<EndpointView> Endpoints::get(const std::string& project, const std::string& branch,
+                                    const std::string& id) {
+    return view(TRY(core_.meta.read(
+        [&](Session& session) { return live_endpoint(session, project, branch, id); })));
+}
+
+Result<EndpointView> Endpoints::get_by_uid(const std::string& uid) {
+    return view(
+        TRY(core_.meta.read([&](Session& session) { return live_endpoint_by_uid(session, uid); })));
+}
+
+Result<Page<EndpointView>> Endpoints::list(const std::string& project, const std::string& branch,
+                                           const std::string& after, size_t limit) {
+    return core_.meta.read([&](Session& session) -> Result<Page<EndpointView>> {
+        auto [project_row, branch_row] = TRY(live_branch(session, project, branch));
+        Page<EndpointView> page;
+        bool begun = after.empty();
+        for (auto& row : TRY(meta::list_endpoints(session, branch_row.uid))) {
+            if (!begun) {
+                begun = row.uid == after;
+                continue;
+            }
+            if (page.items.size() == limit) {
+                page.more = true;
+                break;
+            }
+            page.items.push_back(view({project_row, branch_row, std::move(row)}));
+        }
+        return page;
+    });
+}
+
+Result<meta::OperationRow> Endpoints::update(const std::string& project, const std::string& branch,
+                                             const std::string& id, const EndpointPatch& patch) {
+    auto operation = TRY(core_.meta.write([&](Session& session) -> Result<meta::OperationRow> {
+        return apply(session, TRY(live_endpoint(session, project, branch, id)), patch);
+    }));
+    core_.board.announce();
+    return operation;
+}
+
+Result<meta::OperationRow> Endpoints::apply(Session& session, FoundEndpoint found,
+                                            const EndpointPatch& patch) {
+    if (found.branch.state != State::ready) return conflicting_operation();
+    meta::EndpointRow row = found.endpoint;
+    TRY(merge(row, patch.settings, core_.options));
+    row.disabled = patch.disabled.value_or(row.disabled);
+    row.update_time = core_.now();
+    TRY(meta::update_endpoint(session, row));
+    // Sizes and time-outs act by themselves; these two need the compute stopped or restarted.
+    bool settled =
+        row.disabled == found.endpoint.disabled && row.pg_settings == found.endpoint.pg_settings;
+    return core_.record(session, OperationKind::update_endpoint,
+                        endpoint_name(found.project.id, found.branch.id, row.id), row.uid,
+                        found.project.uid, settled);
+}
+
+Result<meta::OperationRow> Endpoints::remove(const std::string& project, const std::string& branch,
+                                             const std::string& id) {
+    auto found = TRY(core_.meta.read(
+        [&](Session& session) { return live_endpoint(session, project, branch, id); }));
+    return error(Code::bad_request,
+                 "Cannot delete read-write endpoint '{}'. Read-write endpoints cannot be deleted.",
+                 endpoint_name(found.project.id, found.branch.id, found.endpoint.id))
+        .with_reason("MANAGED_BY_PARENT");
+}
+
+EndpointView Endpoints::view(const FoundEndpoint& found) const {
+    EndpointView view{.row = found.endpoint,
+                      .project_id = found.project.id,
+                      .branch_id = found.branch.id,
+                      .current = EndpointState::init,
+                      .pending = {},
+                      .reason = {},
+                      .last_active_time = found.endpoint.last_active_time};
+    if (found.branch.state == State::creating || found.project.state == State::creating) {
+        view.pending = EndpointState::active;
+        return view;
+    }
+    compute::ComputeStatus status = core_.computes.status(found.endpoint.uid);
+    view.reason = status.reason;
+    view.current = EndpointState::idle;
+    switch (status.state) {
+        case ComputeState::running:
+            view.current = EndpointState::active;
+            break;
+        case ComputeState::starting:
+            view.pending = EndpointState::active;
+            break;
+        case ComputeState::stopping:
+            view.current = EndpointState::active;
+            view.pending = EndpointState::idle;
+            break;
+        case ComputeState::stopped:
+        case ComputeState::failed:
+            break;
+    }
+    if (auto last = wake_.last_active(found.endpoint.uid)) view.last_active_time = *last;
+    return view;
+}
+
+}  // namespace tarn::control

@@ -1,0 +1,146 @@
+// fake_computes.h: Computes in memory, for tests of the control plane.
+//
+// Keeps the contract of computes.h (idempotent, children keep what they need) and nothing more.
+// What it holds outlives the Control, as storage outlives a server. `before_call` can fail any call
+// before it has an effect, `after_call` after it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "compute/computes.h"
+
+namespace tarn::control {
+
+class FakeComputes : public compute::Computes {
+  public:
+    std::function<Result<void>(const std::string& call)> before_call;
+    std::function<Result<void>(const std::string& call)> after_call;
+    std::vector<int> installed = {16, 17, 18};
+
+    std::set<std::string> lineages;
+    std::map<std::string, std::string> running;  // endpoint uid -> lineage
+    std::set<std::string> directories;           // of endpoints that were started once
+    std::set<std::string> roles;
+    std::set<std::string> databases;
+    std::map<std::string, compute::ComputeSpec> specs;  // of the last start
+    int starts = 0;
+
+    std::vector<int> majors() const override { return installed; }
+
+    Result<void> create_root(const compute::LineageId& lineage, int) override {
+        return call("create_root", [&] { lineages.insert(lineage); });
+    }
+    Result<compute::BranchPoint> create_branch(const compute::LineageId& lineage,
+                                               const compute::LineageId& parent,
+                                               const std::string&) override {
+        bool known = lineages.contains(parent);
+        TRY(call("create_branch", [&] {
+            if (known) lineages.insert(lineage);
+        }));
+        if (!known) return error(Code::not_found, "lineage {} does not exist", parent);
+        return compute::BranchPoint{Lsn{0x1b3c4d8}, Time{std::chrono::seconds{1}}};
+    }
+    Result<void> drop_lineage(const compute::LineageId& lineage) override {
+        return call("drop_lineage", [&] { lineages.erase(lineage); });
+    }
+    Result<uint64_t> logical_size(const compute::LineageId&) override { return 31760384; }
+
+    Result<compute::ComputeStatus> start(const compute::ComputeSpec& spec) override {
+        if (!lineages.contains(spec.lineage))
+            return error(Code::not_found, "lineage {} does not exist", spec.lineage);
+        TRY(call("start", [&] {
+            std::lock_guard lock(mutex_);
+            starts += running.contains(spec.endpoint_uid) ? 0 : 1;
+            running[spec.endpoint_uid] = spec.lineage;
+            directories.insert(spec.endpoint_uid);
+            specs[spec.endpoint_uid] = spec;
+        }));
+        return status(spec.endpoint_uid);
+    }
+    Result<void> stop(const std::string& endpoint_uid) override {
+        return call("stop", [&] {
+            std::lock_guard lock(mutex_);
+            running.erase(endpoint_uid);
+        });
+    }
+    Result<void> remove(const std::string& endpoint_uid) override {
+        return call("remove", [&] {
+            std::lock_guard lock(mutex_);
+            running.erase(endpoint_uid);
+            directories.erase(endpoint_uid);
+        });
+    }
+    compute::ComputeStatus status(const std::string& endpoint_uid) const override {
+        std::lock_guard lock(mutex_);
+        if (!running.contains(endpoint_uid)) return {};
+        compute::ComputeStatus status;
+        status.state = compute::ComputeState::running;
+        status.socket_directory = "/run/" + endpoint_uid;
+        return status;
+    }
+    Result<void> adopt(const std::vector<compute::ComputeSpec>& known) override {
+        std::set<std::string> uids;
+        for (const auto& spec : known) uids.insert(spec.endpoint_uid);
+        std::lock_guard lock(mutex_);
+        std::erase_if(running, [&](const auto& entry) { return !uids.contains(entry.first); });
+        std::erase_if(directories, [&](const std::string& uid) { return !uids.contains(uid); });
+        return {};
+    }
+    Result<std::vector<compute::Row>> query(const std::string& endpoint_uid, const std::string&,
+                                            const std::string& statement) override {
+        if (!running.contains(endpoint_uid))
+            return error(Code::unavailable, "endpoint {} does not run", endpoint_uid);
+        std::vector<compute::Row> rows;
+        TRY(call("query", [&] { rows = execute(statement); }));
+        return rows;
+    }
+    void on_exit(std::function<void(const std::string&)> callback) override {
+        exited_ = std::move(callback);
+    }
+
+    // The compute ends unasked.
+    void crash(const std::string& endpoint_uid) {
+        {
+            std::lock_guard lock(mutex_);
+            running.erase(endpoint_uid);
+        }
+        exited_(endpoint_uid);
+    }
+
+  private:
+    Result<void> call(const std::string& name, const std::function<void()>& effect) {
+        if (before_call) TRY(before_call(name));
+        effect();
+        if (after_call) TRY(after_call(name));
+        return {};
+    }
+
+    // The few forms of statements that provision.cc uses, by their quoted names.
+    std::vector<compute::Row> execute(const std::string& statement) {
+        auto quoted = [&](char quote) {
+            size_t begin = statement.find(quote) + 1;
+            return statement.substr(begin, statement.find(quote, begin) - begin);
+        };
+        if (statement.starts_with("SELECT")) {
+            bool role = statement.find("pg_roles") != statement.npos;
+            return (role ? roles : databases).contains(quoted('\''))
+                       ? std::vector<compute::Row>{{"1"}}
+                       : std::vector<compute::Row>{};
+        }
+        if (statement.starts_with("CREATE ROLE \"")) roles.insert(quoted('"'));
+        if (statement.starts_with("CREATE ROLE databricks_superuser"))
+            roles.insert("databricks_superuser");
+        if (statement.starts_with("CREATE DATABASE")) databases.insert(quoted('"'));
+        return {};
+    }
+
+    mutable std::mutex mutex_;
+    std::function<void(const std::string&)> exited_ = [](const std::string&) {};
+};
+
+}  // namespace tarn::control

@@ -1,0 +1,38 @@
+// housekeeper.h: what has to be done as time passes: suspend idle endpoints, restart crashed ones
+// that are in use, end branches that expire, purge what was deleted long ago, forget old
+// operations.
+//
+// Threads: its own one; run_once() for tests.
+#pragma once
+
+#include <thread>
+
+#include "control/branches.h"
+#include "control/projects.h"
+#include "control/wake.h"
+
+namespace tarn::control {
+
+class Housekeeper {
+  public:
+    Housekeeper(Core& core, Wake& wake, Projects& projects, Branches& branches)
+        : core_(core), wake_(wake), projects_(projects), branches_(branches) {}
+    ~Housekeeper() { stop(); }
+
+    void start();
+    void stop();
+
+    void run_once();
+
+  private:
+    void run(std::stop_token stop);
+    void end_what_is_due();
+
+    Core& core_;
+    Wake& wake_;
+    Projects& projects_;
+    Branches& branches_;
+    std::jthread thread_;
+};
+
+}  // namespace tarn::control

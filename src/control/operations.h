@@ -1,0 +1,41 @@
+// operations.h: looking at operations and waiting for their end.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "control/branches.h"
+#include "control/endpoints.h"
+#include "control/projects.h"
+
+namespace tarn::control {
+
+struct OperationView {
+    meta::OperationRow row;
+    OperationKind kind = OperationKind::create_project;
+    // What a finished, successful operation left; nothing for a delete, or when it is gone by now.
+    std::variant<std::monostate, ProjectView, BranchView, EndpointView> result;
+};
+
+class Operations {
+  public:
+    Operations(Core& core, Projects& projects, Branches& branches, Endpoints& endpoints)
+        : core_(core), projects_(projects), branches_(branches), endpoints_(endpoints) {}
+
+    // The operation `id` of `resource`; waits up to `patience` for it to be done.
+    Result<OperationView> get(const std::string& resource, const std::string& id, Span patience);
+    Result<OperationView> view(meta::OperationRow row);
+
+  private:
+    Result<meta::OperationRow> read(const std::string& resource, const std::string& id);
+
+    Core& core_;
+    Projects& projects_;
+    Branches& branches_;
+    Endpoints& endpoints_;
+    std::atomic<int> waiting_{0};
+};
+
+}  // namespace tarn::control

@@ -1,0 +1,268 @@
+#include "control/steps.h"
+
+#include "control/provision.h"
+#include "meta/databases.h"
+#include "meta/roles.h"
+
+namespace tarn::control {
+
+namespace {
+
+using meta::BranchRow;
+using meta::OperationRow;
+using meta::ProjectRow;
+using meta::Session;
+using meta::State;
+
+// The row must be there as long as the operation that makes it is pending.
+template <class Row>
+Result<Row> present(Result<std::optional<Row>> found, std::string_view what,
+                    const std::string& uid) {
+    auto row = TRY(std::move(found));
+    if (!row) return error(Code::not_found, "{} {} is gone", what, uid);
+    return *row;
+}
+
+}  // namespace
+
+Result<void> Steps::perform(const OperationRow& operation) {
+    auto kind = operation_kind(operation.kind);
+    if (!kind) return error(Code::data_loss, "unknown kind of operation '{}'", operation.kind);
+    switch (*kind) {
+        case OperationKind::create_project:
+            return create_project(operation);
+        case OperationKind::create_branch:
+            return create_branch(operation);
+        case OperationKind::delete_project:
+            return stop_project(operation);
+        case OperationKind::delete_branch:
+            return stop_branch(operation);
+        case OperationKind::purge_project:
+            return purge_project(operation);
+        case OperationKind::purge_branch:
+            return purge_branch(operation);
+        case OperationKind::update_endpoint:
+            return update_endpoint(operation);
+        case OperationKind::undelete_project:
+            return open_project(operation);
+        case OperationKind::undelete_branch:
+            return open_branch(operation);
+        case OperationKind::update_project:
+        case OperationKind::update_branch:
+            return finish(operation);
+    }
+    return finish(operation);
+}
+
+Result<void> Steps::give_up(const OperationRow& operation, const Error& why) {
+    TRY(mark_failed(operation, why));
+    auto kind = operation_kind(operation.kind);
+    if (kind == OperationKind::create_project) return purge_project(operation);
+    if (kind == OperationKind::create_branch) return purge_branch(operation);
+    return finish(operation);
+}
+
+Result<void> Steps::create_project(const OperationRow& operation) {
+    struct Parts {
+        FoundEndpoint found;
+        std::vector<meta::RoleRow> roles;
+        std::vector<meta::DatabaseRow> databases;
+    };
+    auto parts = TRY(core_.meta.read([&](Session& session) -> Result<Parts> {
+        Parts all;
+        ProjectRow& project = all.found.project;
+        project = TRY(present(meta::get_project(session, operation.resource_uid), "project",
+                              operation.resource_uid));
+        BranchRow& branch = all.found.branch;
+        branch = TRY(present(meta::get_branch(session, project.default_branch_uid), "branch",
+                             project.default_branch_uid));
+        all.found.endpoint = TRY(present(meta::find_endpoint(session, branch.uid, "primary"),
+                                         "the primary endpoint of branch", branch.uid));
+        all.roles = TRY(meta::list_roles(session, branch.uid));
+        all.databases = TRY(meta::list_databases(session, branch.uid));
+        return all;
+    }));
+    auto& [found, roles, databases] = parts;
+    TRY_CTX(core_.computes.create_root(found.branch.lineage, found.project.pg_version),
+            "create the storage of {}", operation.resource_name);
+    TRY(wake_.start(found));
+    TRY_CTX(provision(core_.computes, found.endpoint.uid, roles, databases),
+            "make the roles and databases of {}", operation.resource_name);
+    TRY(wake_.open_door(found.endpoint));
+    return core_.meta.write([&](Session& session) -> Result<void> {
+        found.project.state = found.branch.state = State::ready;
+        found.branch.state_change_time = core_.now();
+        TRY(meta::update_project(session, found.project));
+        TRY(meta::update_branch(session, found.branch));
+        return meta::finish_operation(session, operation.id, core_.now());
+    });
+}
+
+Result<void> Steps::create_branch(const OperationRow& operation) {
+    struct Parts {
+        BranchRow branch;
+        BranchRow source;
+        std::optional<meta::EndpointRow> running;  // of the source
+        std::vector<meta::EndpointRow> endpoints;
+    };
+    auto parts = TRY(core_.meta.read([&](Session& session) -> Result<Parts> {
+        Parts all;
+        all.branch = TRY(present(meta::get_branch(session, operation.resource_uid), "branch",
+                                 operation.resource_uid));
+        all.source = TRY(present(meta::get_branch(session, all.branch.source_uid.value_or("")),
+                                 "source branch", all.branch.source_name.value_or("")));
+        for (auto& endpoint : TRY(meta::list_endpoints(session, all.source.uid)))
+            if (endpoint.type == meta::EndpointType::read_write) all.running = std::move(endpoint);
+        all.endpoints = TRY(meta::list_endpoints(session, all.branch.uid));
+        return all;
+    }));
+    auto& [branch, source, writer, endpoints] = parts;
+    if (source.state == State::creating || source.state == State::purging)
+        return error(Code::bad_request, "create {}: its source branch '{}' could not be made",
+                     operation.resource_name, source.id);
+    compute::BranchPoint point;
+    {
+        auto lock = core_.lineages.shared(source.lineage);
+        bool runs =
+            writer && core_.computes.status(writer->uid).state == compute::ComputeState::running;
+        point = TRY_CTX(
+            core_.computes.create_branch(branch.lineage, source.lineage, runs ? writer->uid : ""),
+            "create {} from {}", operation.resource_name, source.id);
+    }
+    for (const auto& endpoint : endpoints) TRY(wake_.open_door(endpoint));
+    return core_.meta.write([&](Session& session) -> Result<void> {
+        branch.state = State::ready;
+        branch.source_lsn = point.lsn;
+        branch.source_time = point.time;
+        branch.state_change_time = core_.now();
+        TRY(meta::update_branch(session, branch));
+        return meta::finish_operation(session, operation.id, core_.now());
+    });
+}
+
+Result<void> Steps::stop_project(const OperationRow& operation) {
+    auto branches = TRY(core_.meta.read(
+        [&](Session& session) { return meta::all_branches(session, operation.resource_uid); }));
+    for (const BranchRow& branch : branches) TRY(stop_endpoints(branch));
+    return finish(operation);
+}
+
+Result<void> Steps::stop_branch(const OperationRow& operation) {
+    auto branch = TRY(core_.meta.read(
+        [&](Session& session) { return meta::get_branch(session, operation.resource_uid); }));
+    if (branch) TRY(stop_endpoints(*branch));
+    return finish(operation);
+}
+
+Result<void> Steps::open_project(const OperationRow& operation) {
+    auto branches = TRY(core_.meta.read(
+        [&](Session& session) { return meta::all_branches(session, operation.resource_uid); }));
+    for (const BranchRow& branch : branches)
+        if (branch.state == State::ready) TRY(open_doors(branch.uid));
+    return finish(operation);
+}
+
+Result<void> Steps::open_branch(const OperationRow& operation) {
+    TRY(open_doors(operation.resource_uid));
+    return finish(operation);
+}
+
+Result<void> Steps::open_doors(const std::string& branch_uid) {
+    auto endpoints = TRY(core_.meta.read(
+        [&](Session& session) { return meta::list_endpoints(session, branch_uid); }));
+    for (const auto& endpoint : endpoints) TRY(wake_.open_door(endpoint));
+    return {};
+}
+
+Result<void> Steps::purge_project(const OperationRow& operation) {
+    const std::string& uid = operation.resource_uid;
+    auto branches =
+        TRY(core_.meta.read([&](Session& session) { return meta::all_branches(session, uid); }));
+    for (const BranchRow& branch : branches) TRY(remove_storage(branch));
+    return core_.meta.write([&](Session& session) -> Result<void> {
+        for (const BranchRow& branch : branches) TRY(meta::erase_branch(session, branch.uid));
+        TRY(meta::erase_project(session, uid));
+        return meta::finish_operation(session, operation.id, core_.now());
+    });
+}
+
+Result<void> Steps::purge_branch(const OperationRow& operation) {
+    const std::string& uid = operation.resource_uid;
+    auto branch =
+        TRY(core_.meta.read([&](Session& session) { return meta::get_branch(session, uid); }));
+    if (branch) TRY(remove_storage(*branch));
+    return core_.meta.write([&](Session& session) -> Result<void> {
+        TRY(meta::erase_branch(session, uid));
+        return meta::finish_operation(session, operation.id, core_.now());
+    });
+}
+
+Result<void> Steps::update_endpoint(const OperationRow& operation) {
+    auto found = core_.meta.read(
+        [&](Session& session) { return live_endpoint_by_uid(session, operation.resource_uid); });
+    if (!found.ok()) return finish(operation);  // deleted since: nothing left to change
+    const std::string& uid = found->endpoint.uid;
+    bool runs = core_.computes.status(uid).state != compute::ComputeState::stopped;
+    if (FrontDoor* door = core_.front_door.load(); door && runs)
+        door->disconnect(uid, error(Code::unavailable, "the endpoint {} by an update",
+                                    found->endpoint.disabled ? "was disabled" : "is restarted"));
+    if (runs) TRY(wake_.stop(found->branch.lineage, uid));
+    if (runs && !found->endpoint.disabled) TRY(wake_.start(*found));
+    return finish(operation);
+}
+
+Result<void> Steps::stop_endpoints(const BranchRow& branch) {
+    auto endpoints = TRY(core_.meta.read(
+        [&](Session& session) { return meta::list_endpoints(session, branch.uid); }));
+    for (const auto& endpoint : endpoints) {
+        wake_.close_door(endpoint);
+        // A clean end first, so that an undelete begins with a short start. The directory is made
+        // again from the lineage then.
+        TRY(wake_.stop(branch.lineage, endpoint.uid));
+        TRY(wake_.remove(branch.lineage, endpoint.uid));
+    }
+    return {};
+}
+
+Result<void> Steps::remove_storage(const BranchRow& branch) {
+    auto endpoints = TRY(core_.meta.read(
+        [&](Session& session) { return meta::list_endpoints(session, branch.uid); }));
+    for (const auto& endpoint : endpoints) {
+        wake_.close_door(endpoint);
+        TRY(wake_.remove(branch.lineage, endpoint.uid));
+    }
+    TRY_CTX(core_.computes.drop_lineage(branch.lineage), "drop the storage of branch {}",
+            branch.uid);
+    return {};
+}
+
+Result<void> Steps::mark_failed(const OperationRow& operation, const Error& why) {
+    return core_.meta.write([&](Session& session) -> Result<void> {
+        TRY(meta::set_operation_error(session, operation.id, info(why.code()).api_code,
+                                      why.text()));
+        Time now = core_.now();
+        if (operation.kind == info(OperationKind::create_project).name) {
+            auto project = TRY(meta::get_project(session, operation.resource_uid));
+            if (!project) return {};
+            project->state = State::purging;
+            project->delete_time = now;
+            return meta::update_project(session, *project);
+        }
+        if (operation.kind == info(OperationKind::create_branch).name) {
+            auto branch = TRY(meta::get_branch(session, operation.resource_uid));
+            if (!branch) return {};
+            branch->state = State::purging;
+            branch->delete_time = branch->state_change_time = now;
+            return meta::update_branch(session, *branch);
+        }
+        return {};
+    });
+}
+
+Result<void> Steps::finish(const OperationRow& operation) {
+    return core_.meta.write([&](Session& session) {
+        return meta::finish_operation(session, operation.id, core_.now());
+    });
+}
+
+}  // namespace tarn::control

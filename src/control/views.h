@@ -1,0 +1,60 @@
+// views.h: resources as callers see them: the stored row and what is observed beside it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "meta/branches.h"
+#include "meta/databases.h"
+#include "meta/endpoints.h"
+#include "meta/projects.h"
+#include "meta/roles.h"
+
+namespace tarn::control {
+
+struct ProjectView {
+    meta::ProjectRow row;
+    std::string default_branch;  // its name
+    std::optional<Time> compute_last_active_time;
+    uint64_t storage_bytes = 0;
+};
+
+struct BranchView {
+    meta::BranchRow row;
+    std::string project_id;
+    bool is_default = false;
+    uint64_t logical_size_bytes = 0;
+};
+
+enum class EndpointState : uint8_t { init, active, idle };
+
+struct EndpointView {
+    meta::EndpointRow row;
+    std::string project_id;
+    std::string branch_id;
+    EndpointState current = EndpointState::init;
+    std::optional<EndpointState> pending;  // where it is going to
+    std::string reason;                    // why the compute failed; not part of the contract
+    std::optional<Time> last_active_time;
+};
+
+struct RoleView {
+    meta::RoleRow row;
+    std::string project_id;
+    std::string branch_id;
+};
+
+struct DatabaseView {
+    meta::DatabaseRow row;
+    std::string project_id;
+    std::string branch_id;
+};
+
+template <class View>
+struct Page {
+    std::vector<View> items;
+    bool more = false;  // there are others after the last item
+};
+
+}  // namespace tarn::control
