@@ -1,0 +1,81 @@
+#include <unistd.h>
+
+#include "api/resources.h"
+
+namespace tarn::api {
+
+namespace {
+
+using control::Control;
+
+constexpr size_t kAll = 100000;
+
+// Finer than the contract's enum.
+Json endpoint_status(Control& control, const control::EndpointView& view) {
+    constexpr std::string_view states[] = {"stopped", "starting", "running", "stopping", "failed"};
+    auto compute = control.core().computes.status(view.row.uid);
+    Json status = {
+        {"endpoint", view.row.id},
+        {"uid", view.row.uid},
+        {"host", view.row.address},
+        {"state", view.row.disabled ? "disabled" : states[static_cast<size_t>(compute.state)]},
+        {"min_cu", view.row.min_cu},
+        {"max_cu", view.row.max_cu},
+        {"suspend_after", duration_text(view.row.suspend)}};
+    if (!compute.reason.empty()) status["reason"] = compute.reason;
+    if (view.last_active_time) status["last_active_time"] = rfc3339(*view.last_active_time);
+    return status;
+}
+
+Result<Json> branch_status(Control& control, const control::BranchView& view) {
+    Json status = {{"branch", view.row.id},
+                   {"default", view.is_default},
+                   {"logical_size_bytes", view.logical_size_bytes},
+                   {"endpoints", Json::array()}};
+    if (view.row.source_name) status["source"] = *view.row.source_name;
+    if (view.row.expire_time) status["expire_time"] = rfc3339(*view.row.expire_time);
+    auto endpoints = TRY(control.endpoints.list(view.project_id, view.row.uid, "", kAll));
+    for (const auto& endpoint : endpoints.items)
+        status["endpoints"].push_back(endpoint_status(control, endpoint));
+    return status;
+}
+
+Result<Response> status_of(Control& control, const ServerInfo& server) {
+    Json body = {{"version", server.version},
+                 {"pid", getpid()},
+                 {"start_time", rfc3339(server.start_time)},
+                 {"http", server.http_address},
+                 {"data_directory", server.data_directory},
+                 {"postgres_versions", control.core().computes.majors()},
+                 {"pending_operations", Json::array()},
+                 {"projects", Json::array()}};
+    auto pending = TRY(control.core().meta.read(
+        [](meta::Session& session) { return meta::pending_operations(session); }));
+    for (const auto& operation : pending)
+        body["pending_operations"].push_back({{"kind", operation.kind},
+                                              {"resource", operation.resource_name},
+                                              {"since", rfc3339(operation.create_time)}});
+    for (const auto& project : TRY(control.projects.list("", false, kAll)).items) {
+        Json entry = {{"project", project.row.id},
+                      {"pg_version", project.row.pg_version},
+                      {"owner", project.row.owner},
+                      {"branches", Json::array()}};
+        auto branches = control.branches.list(project.row.uid, "", "", false, kAll);
+        if (!branches.ok()) continue;  // deleted a moment ago
+        for (const auto& branch : branches->items) {
+            auto status = branch_status(control, branch);
+            if (status.ok()) entry["branches"].push_back(*std::move(status));
+        }
+        body["projects"].push_back(std::move(entry));
+    }
+    return answer(std::move(body));
+}
+
+}  // namespace
+
+void add_status(Router& router, Control& control, const ServerInfo& server) {
+    router.add("GET", "/api/tarn/v1/status", Access::bearer,
+               [&control, server](const Request&) { return status_of(control, server); });
+}
+
+}  // namespace tarn::api
