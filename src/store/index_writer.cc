@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "store/codec.h"
+#include "store/log_state.h"
 #include "store/paths.h"
 #include "sys/files.h"
 
@@ -63,6 +64,11 @@ void IndexBuilder::add(const SlotHeader& header) {
         history.cuts.push_back({header.slot, header.block});
     else
         history.versions.push_back({header.block, header.page_crc, header.slot});
+}
+
+void IndexBuilder::begin_cut(const FileBirth& file, uint32_t block) {
+    // No slot comes before slot 0, so no version counts as cut off by this.
+    files_[file].cuts.push_back({0, block});
 }
 
 IndexContents IndexBuilder::finish() {
@@ -173,13 +179,13 @@ std::vector<LogId> LoadedIndex::sources() const {
 Result<void> save_index(sys::Disk& disk, const char* root, const IndexRef& ref,
                         const IndexContents& contents) {
     Path path = index_path(root, {ref.lineage, ref.incarnation}, ref.number);
-    // A record that names an index must find for ever what it named.
-    if (TRY(sys::exists(disk, path.text)))
-        return error(Code::internal, "save index {}: it exists", path.text);
-    TRY_CTX(sys::write_durably(disk, path.text, encode(contents), sys::SyncSite::index_data,
-                               sys::SyncSite::index_directory),
-            "save index {}", ref.number);
-    return {};
+    auto saved = sys::create_durably(disk, path.text, encode(contents), sys::SyncSite::index_data,
+                                     sys::SyncSite::index_directory);
+    if (saved) return {};
+    Error failure = std::move(saved).error().context(fmt::format("save index {}", ref.number));
+    if (failure.code() != Code::io_error) return failure;
+    // If it was the directory's sync, the names of new log segments may be lost with it.
+    return poison_log(disk, root, {ref.lineage, ref.incarnation}, std::move(failure));
 }
 
 }  // namespace tarn::store

@@ -49,6 +49,9 @@ class IndexBuilder {
   public:
     explicit IndexBuilder(LogId log) : log_(log) {}
 
+    // Blocks of the file from `block` on that no slot holds are zeros, whatever older indexes say.
+    // Before any slot of the file.
+    void begin_cut(const FileBirth& file, uint32_t block);
     // Slots must come in ascending order; `header` is valid and of this log.
     void add(const SlotHeader& header);
     IndexContents finish();

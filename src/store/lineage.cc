@@ -79,14 +79,17 @@ Result<void> Store::create_lineage(const LineageRecord& record) {
     if (TRY(sys::exists(*disk_, path)))
         return error(Code::already_exists, "create lineage {:016x}: it exists", record.lineage);
     std::string directory = lineage_directory(root_.c_str(), record.lineage).text;
+    // A directory without a record is what an earlier attempt has left, with a name that may not be
+    // durable and that no sync need make so any more: a new one, with a new name.
+    TRY_CTX(sys::remove_tree(*disk_, directory), "create lineage {:016x}", record.lineage);
     int made = disk_->make_directory(directory.c_str(), 0700);
-    if (made < 0 && made != -EEXIST)
+    if (made < 0)
         return errno_error(-made, fmt::format("create lineage: make directory {}", directory));
     // The directory's own name first: a record below a name that a crash takes back is no record.
     TRY_CTX(sys::sync_directory(*disk_, lineages_directory(root_), SyncSite::lineage_directory),
             "create lineage {:016x}", record.lineage);
-    TRY_CTX(sys::write_durably(*disk_, path, encode(record), SyncSite::lineage_data,
-                               SyncSite::lineage_directory),
+    TRY_CTX(sys::create_durably(*disk_, path, encode(record), SyncSite::lineage_data,
+                                SyncSite::lineage_directory),
             "create lineage {:016x}", record.lineage);
     return {};
 }
@@ -192,8 +195,8 @@ Result<LogId> Store::begin_incarnation(uint64_t lineage) {
 }
 
 Result<void> Store::finish_incarnation(const IncarnationRecord& record) {
-    TRY_CTX(sys::write_durably(*disk_, incarnation_record_path(root_, record.log), encode(record),
-                               SyncSite::lineage_data, SyncSite::lineage_directory),
+    TRY_CTX(sys::create_durably(*disk_, incarnation_record_path(root_, record.log), encode(record),
+                                SyncSite::lineage_data, SyncSite::lineage_directory),
             "finish incarnation {:016x}/{}", record.log.lineage, record.log.incarnation);
     return {};
 }

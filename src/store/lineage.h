@@ -21,6 +21,7 @@
 
 namespace tarn::store {
 
+class IndexBuilder;
 struct IndexContents;
 
 struct LineageRecord {
@@ -103,11 +104,10 @@ class Store {
 
     Result<std::vector<uint32_t>> numbered_files(LogId log, std::string_view suffix) const;
     Result<uint32_t> next_number(LogId log) const;
+    Result<void> cut_at_base(const RestorePoint& base, IndexBuilder& builder) const;
     Result<void> sync_log(LogId log, const std::vector<uint64_t>& segments) const;
     Result<void> merge_below(RestorePoint& point, const RestorePoint* below,
                              IndexContents& contents) const;
-    Result<std::optional<LogState>> log_state(LogId log) const;
-    Result<void> set_log_state(LogId log, LogState state) const;
 
     sys::Disk* disk_;
     std::string root_;

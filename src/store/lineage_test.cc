@@ -213,6 +213,32 @@ TEST_F(LineageTest, GarbageGoesAndWhatIsNamedStays) {
     EXPECT_EQ(running.read(1), 1);
 }
 
+// A file is cut between a seal and the taking of the lengths. PostgreSQL, starting again from
+// there, finds it as short as its WAL says and cuts nothing; it grows again, by zeros that need no
+// slot.
+TEST_F(LineageTest, BlocksBeyondTheLengthsOfTheBaseStayZerosWhenTheFileGrowsAgain) {
+    good(store.create_lineage({1, {}, {}}));
+    LogId log = begin(store, 1, nullptr);
+    Running first(store, log);
+    for (uint32_t block = 0; block < 6; ++block) first.write(block, 1);
+    ASSERT_EQ(first.pages().seal("control", 7, 1), 0);
+    ASSERT_EQ(first.pages().truncate(first.file(), 4), 0);
+    RestorePoint base = good(store.index_seal(log, nullptr, nullptr, 6));
+    add_live_files(base, first.pages().map());
+    good(save(store.disk(), store.root().c_str(), base));
+    ASSERT_EQ(base.files.at(0).length, 4u);
+
+    Running second(store, begin(store, 1, &base));
+    second.write(5, 0);
+    EXPECT_EQ(second.read(5), 0);
+    RestorePoint grown = second.seal(nullptr, &base);
+    ASSERT_EQ(grown.files.at(0).length, 6u);
+    Running third(store, begin(store, 1, &grown));
+    EXPECT_EQ(third.read(3), 1);
+    EXPECT_EQ(third.read(4), 0);
+    EXPECT_EQ(third.read(5), 0);
+}
+
 TEST_F(LineageTest, AFencedLogTakesNoMoreWrites) {
     good(store.create_lineage({1, {}, {}}));
     LogId log = begin(store, 1, nullptr);

@@ -9,6 +9,7 @@
 
 #include "store/index_writer.h"
 #include "store/lineage.h"
+#include "store/log_state.h"
 #include "store/paths.h"
 #include "sys/files.h"
 
@@ -110,29 +111,11 @@ Result<void> Store::create_map(LogId log, const RestorePoint* base) const {
     return {};
 }
 
-Result<std::optional<LogState>> Store::log_state(LogId log) const {
-    auto file = sys::File::open(*disk_, map_path(root_.c_str(), log).text, O_RDONLY);
-    if (!file && file.error().code() == Code::not_found) return std::optional<LogState>();
-    if (!file) return std::move(file).error();
-    LogState state;
-    TRY_CTX(file->read(&state, sizeof state, offsetof(MapHeader, state)), "read state of map");
-    return std::optional<LogState>(state);
-}
-
-// Through the file, not through a mapping: the kernel keeps both the same, and a word is aligned.
-Result<void> Store::set_log_state(LogId log, LogState state) const {
-    auto file = sys::File::open(*disk_, map_path(root_.c_str(), log).text, O_RDWR);
-    // No map: nobody can write to the log any more.
-    if (!file && file.error().code() == Code::not_found) return {};
-    if (!file) return std::move(file).error();
-    TRY_CTX(file->write(&state, sizeof state, offsetof(MapHeader, state)), "write state of map");
-    return {};
-}
-
 Result<void> Store::fence(LogId log) const {
     // A poisoned log stays poisoned: nothing of it may be sealed afterwards.
-    if (TRY_CTX(log_state(log), "fence") != LogState::live) return {};
-    TRY_CTX(set_log_state(log, LogState::ended), "fence {:016x}/{}", log.lineage, log.incarnation);
+    if (TRY_CTX(log_state(*disk_, root_.c_str(), log), "fence") != LogState::live) return {};
+    TRY_CTX(set_log_state(*disk_, root_.c_str(), log, LogState::ended), "fence {:016x}/{}",
+            log.lineage, log.incarnation);
     return {};
 }
 

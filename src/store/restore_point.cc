@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "store/codec.h"
+#include "store/log_state.h"
 #include "store/paths.h"
 #include "store/restore_point_format.h"
 #include "sys/files.h"
@@ -96,10 +97,15 @@ Result<void> save(sys::Disk& disk, const char* root, const RestorePoint& point) 
     Path path = restore_point_path(root, point.id.log, point.id.number);
     if (auto checked = check(point); !checked)
         return error(Code::internal, "save {}: {}", path.text, checked.error().message());
-    TRY_CTX(sys::write_durably(disk, path.text, encode(point), sys::SyncSite::restore_point_data,
-                               sys::SyncSite::restore_point_directory),
-            "save restore point {}", point.id.number);
-    return {};
+    auto saved =
+        sys::create_durably(disk, path.text, encode(point), sys::SyncSite::restore_point_data,
+                            sys::SyncSite::restore_point_directory);
+    if (saved) return {};
+    Error failure =
+        std::move(saved).error().context(fmt::format("save restore point {}", point.id.number));
+    if (failure.code() != Code::io_error) return failure;
+    // If it was the directory's sync, the names of new log segments may be lost with it.
+    return poison_log(disk, root, point.id.log, std::move(failure));
 }
 
 Result<RestorePoint> load_restore_point(sys::Disk& disk, const char* root,

@@ -8,6 +8,7 @@
 
 #include "store/index_writer.h"
 #include "store/lineage.h"
+#include "store/log_state.h"
 #include "store/paths.h"
 #include "store/slot_scan.h"
 #include "sys/files.h"
@@ -32,12 +33,6 @@ bool lists(const std::vector<FileRecord>& files, const FileBirth& file) {
     return at != files.end() && at->id == file.id && at->birth == file.birth;
 }
 
-Error poisoned(LogId log) {
-    return error(Code::io_error, "index seal of {:016x}/{}: a sync of its log has failed",
-                 log.lineage, log.incarnation)
-        .with_hint("restart the compute: it goes on from its last restore point and its WAL");
-}
-
 }  // namespace
 
 Result<RestorePoint> Store::index_seal(LogId log, const RestorePoint* previous,
@@ -54,6 +49,7 @@ Result<RestorePoint> Store::index_seal(LogId log, const RestorePoint* previous,
         return error(Code::internal, "index seal at slot {}: the last one was at {}", seal_slot,
                      from);
     IndexBuilder builder(log);
+    if (!previous && base) TRY(cut_at_base(*base, builder));
     std::set<uint64_t> segments;
     auto add = [&](const SlotHeader& header) {
         builder.add(header);
@@ -87,6 +83,27 @@ Result<RestorePoint> Store::index_seal(LogId log, const RestorePoint* previous,
     return point;
 }
 
+// The base's indexes may hold blocks beyond the lengths that it lists: its files were cut, or the
+// blocks' writers had not finished, between its seal and the taking of the lengths. To an
+// incarnation that began from it such blocks are zeros, and when a file grows again over them no
+// slot need say so: so the incarnation's first index says it for all of them.
+Result<void> Store::cut_at_base(const RestorePoint& base, IndexBuilder& builder) const {
+    std::set<FileBirth> cut;
+    if (base.files.empty()) return {};
+    for (const IndexRef& ref : base.indexes) {
+        LoadedIndex index = TRY_CTX(LoadedIndex::load(*disk_, root_.c_str(), ref), "index seal");
+        const IndexReader& reader = index.reader();
+        for (const FileRecord& file : base.files) {
+            const IndexFile* found = reader.find(file.id, file.birth);
+            if (!found || found->entries == 0) continue;
+            FileBirth birth{file.id, file.birth};
+            bool beyond = reader.entries(found)[found->entries - 1].block >= file.length;
+            if (beyond && cut.insert(birth).second) builder.begin_cut(birth, file.length);
+        }
+    }
+    return {};
+}
+
 // Syncs segments of a log. A failure poisons it, as it does in PageLog.
 Result<void> Store::sync_log(LogId log, const std::vector<uint64_t>& segments) const {
     for (uint64_t segment : segments)
@@ -95,11 +112,14 @@ Result<void> Store::sync_log(LogId log, const std::vector<uint64_t>& segments) c
             sys::File file = TRY_CTX(sys::File::open(*disk_, path.text, O_RDWR), "sync log");
             auto synced = file.sync(slots ? sys::SyncSite::log_slots : sys::SyncSite::log_pages);
             if (synced) continue;
-            TRY(set_log_state(log, LogState::poisoned));
-            return std::move(synced).error().context("sync log");
+            return poison_log(*disk_, root_.c_str(), log, std::move(synced).error())
+                .context("sync log");
         }
     // The kernel tells of a lost write only once; a writer may have been the one that was told.
-    if (TRY(log_state(log)) == LogState::poisoned) return poisoned(log);
+    if (TRY(log_state(*disk_, root_.c_str(), log)) == LogState::poisoned)
+        return error(Code::io_error, "index seal of {:016x}/{}: a sync of its log has failed",
+                     log.lineage, log.incarnation)
+            .with_hint("restart the compute: it goes on from its last restore point and its WAL");
     return {};
 }
 
@@ -169,9 +189,11 @@ Result<void> Store::collect_garbage(uint64_t lineage) const {
         for (const std::string& path : restore_point_paths)
             TRY_CTX(sys::remove_tree(*disk_, path), "collect garbage");
         // No crash may bring a restore point back without its indexes.
-        TRY_CTX(sys::sync_directory(*disk_, incarnation_directory(root_.c_str(), log).text,
-                                    sys::SyncSite::restore_point_directory),
-                "collect garbage");
+        auto synced = sys::sync_directory(*disk_, incarnation_directory(root_.c_str(), log).text,
+                                          sys::SyncSite::restore_point_directory);
+        if (!synced)
+            return poison_log(*disk_, root_.c_str(), log, std::move(synced).error())
+                .context("collect garbage");
         for (const std::string& path : index_paths)
             TRY_CTX(sys::remove_tree(*disk_, path), "collect garbage");
     }

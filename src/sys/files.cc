@@ -106,15 +106,19 @@ Result<std::string> read_file(Disk& disk, const std::string& path) {
     return bytes;
 }
 
-Result<void> write_durably(Disk& disk, const std::string& path, std::string_view bytes,
-                           SyncSite data, SyncSite directory) {
+Result<void> create_durably(Disk& disk, const std::string& path, std::string_view bytes,
+                            SyncSite data, SyncSite directory) {
+    if (TRY(exists(disk, path))) return error(Code::already_exists, "create {}: it exists", path);
     std::string beside = path + ".tmp";
     if (auto written = write_and_rename(disk, path, beside, bytes, data); !written) {
-        // Nobody looks at a leftover, and the next write of this name begins by emptying it.
+        // Nobody looks at a leftover, and the next attempt begins by emptying it.
         disk.unlink(beside.c_str());
         return written;
     }
-    return sync_directory(disk, parent_of(path), directory);
+    auto named = sync_directory(disk, parent_of(path), directory);
+    // A name that is there, but not for good, would be taken for a promise.
+    if (!named) disk.unlink(path.c_str());
+    return named;
 }
 
 Result<void> write_scratch(Disk& disk, const std::string& path, std::string_view bytes) {

@@ -1,6 +1,6 @@
 // files.h: whole files and directories over a Disk, with errors that name the path.
 //
-// Everything durable is written by write_durably(): beside its name, synced, renamed, and its
+// Everything durable is made by create_durably(): beside its name, synced, renamed, and its
 // directory synced. Whoever finds the name finds the whole file.
 #pragma once
 
@@ -40,10 +40,10 @@ class File {
 };
 
 Result<std::string> read_file(Disk& disk, const std::string& path);
-// Replaces or makes the file at `path`. After a failure the old file or the new one is there,
-// whole.
-Result<void> write_durably(Disk& disk, const std::string& path, std::string_view bytes,
-                           SyncSite data, SyncSite directory);
+// Makes the file at `path`; already_exists if there is one. After a failure there is none, but a
+// power loss may bring it back, whole.
+Result<void> create_durably(Disk& disk, const std::string& path, std::string_view bytes,
+                            SyncSite data, SyncSite directory);
 // Writes without any sync: for scratch files that no crash needs to keep.
 Result<void> write_scratch(Disk& disk, const std::string& path, std::string_view bytes);
 

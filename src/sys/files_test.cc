@@ -21,24 +21,23 @@ struct FilesTest : testing::Test {
 };
 
 Result<void> write(Disk& disk, const std::string& path, std::string_view bytes) {
-    return write_durably(disk, path, bytes, SyncSite::lineage_data, SyncSite::lineage_directory);
+    return create_durably(disk, path, bytes, SyncSite::lineage_data, SyncSite::lineage_directory);
 }
 
-TEST_F(FilesTest, WrittenDurablyReadsBackAndLeavesNothingBeside) {
+TEST_F(FilesTest, CreatedDurablyReadsBackAndLeavesNothingBeside) {
     std::string path = root + "/record";
-    ASSERT_TRUE(write(disk, path, "one").ok());
     ASSERT_TRUE(write(disk, path, std::string(100000, '2')).ok());
+    EXPECT_EQ(write(disk, path, "again").error().code(), Code::already_exists);
     EXPECT_EQ(read_file(disk, path).value(), std::string(100000, '2'));
     EXPECT_EQ(list_names(disk, root).value(), std::vector<std::string>{"record"});
 }
 
 TEST_F(FilesTest, AFailureNamesThePathAndLeavesNothingBeside) {
-    std::string path = root + "/directory";
-    ASSERT_EQ(::mkdir(path.c_str(), 0700), 0);
-    auto written = write(disk, path, "a file cannot take a directory's place");
+    std::string path = root + "/nowhere/record";
+    auto written = write(disk, path, "there is no such directory");
     ASSERT_FALSE(written.ok());
     EXPECT_NE(written.error().message().find(path), std::string::npos);
-    EXPECT_EQ(list_names(disk, root).value(), std::vector<std::string>{"directory"});
+    EXPECT_EQ(list_names(disk, root).value(), std::vector<std::string>{});
     EXPECT_EQ(read_file(disk, root + "/nothing").error().code(), Code::not_found);
 }
 

@@ -233,22 +233,29 @@ TEST(SimDisk, AHookRunsBeforeEveryChangeAndMayChangeThings) {
     EXPECT_EQ(list_names(disk, "/").value(), (std::vector<std::string>{"1", "d"}));
 }
 
-// The same helpers over both disks: what is written durably is there whole or not at all.
-TEST(SimDisk, WriteDurablyIsAllOrNothingAtEveryMomentOfAPowerLoss) {
-    int old_ones = 0, new_ones = 0;
+// A record is there whole or not at all, wherever the power goes.
+TEST(SimDisk, CreateDurablyIsAllOrNothingAtEveryMomentOfAPowerLoss) {
+    int absent = 0, present = 0;
     for (uint64_t seed = 0; seed < 400; ++seed) {
         SimDisk disk(seed);
-        std::string old(3000, 'o'), fresh(5000, 'n');
-        ASSERT_TRUE(write_durably(disk, "/record", old, kData, kNames).ok());
+        std::string bytes(5000, 'n');
         disk.cut_power_after(seed % 8);
-        bool done = write_durably(disk, "/record", fresh, kData, kNames).ok();
+        bool done = create_durably(disk, "/record", bytes, kData, kNames).ok();
         disk.power_loss(seed);
         std::string seen = look(disk, "/record");
-        ASSERT_TRUE(seen == fresh || (seen == old && !done)) << "seed " << seed;
-        (seen == fresh ? new_ones : old_ones)++;
+        ASSERT_TRUE(seen == bytes || (seen == "gone" && !done)) << "seed " << seed;
+        (seen == bytes ? present : absent)++;
     }
-    EXPECT_GT(old_ones, 100);
-    EXPECT_GT(new_ones, 100);
+    EXPECT_GT(absent, 100);
+    EXPECT_GT(present, 100);
+}
+
+TEST(SimDisk, CreateDurablyTakesBackANameThatItCouldNotMakeDurable) {
+    SimDisk disk(1);
+    disk.fail_sync(kNames, 1);
+    EXPECT_EQ(create_durably(disk, "/record", "x", kData, kNames).error().code(), Code::io_error);
+    EXPECT_EQ(look(disk, "/record"), "gone");
+    EXPECT_TRUE(create_durably(disk, "/record", "x", kData, kNames).ok());
 }
 
 }  // namespace

@@ -1,0 +1,37 @@
+#include "store/log_state.h"
+
+#include <fcntl.h>
+
+#include "base/log.h"
+#include "store/paths.h"
+#include "sys/files.h"
+
+namespace tarn::store {
+
+Result<std::optional<LogState>> log_state(sys::Disk& disk, const char* root, LogId log) {
+    auto file = sys::File::open(disk, map_path(root, log).text, O_RDONLY);
+    if (!file && file.error().code() == Code::not_found) return std::optional<LogState>();
+    if (!file) return std::move(file).error();
+    LogState state;
+    TRY_CTX(file->read(&state, sizeof state, offsetof(MapHeader, state)), "read state of map");
+    return std::optional<LogState>(state);
+}
+
+// Through the file, not through a mapping: the kernel keeps both the same, and a word is aligned.
+Result<void> set_log_state(sys::Disk& disk, const char* root, LogId log, LogState state) {
+    auto file = sys::File::open(disk, map_path(root, log).text, O_RDWR);
+    if (!file && file.error().code() == Code::not_found) return {};
+    if (!file) return std::move(file).error();
+    TRY_CTX(file->write(&state, sizeof state, offsetof(MapHeader, state)), "write state of map");
+    return {};
+}
+
+Error poison_log(sys::Disk& disk, const char* root, LogId log, Error failure) {
+    auto poisoned = set_log_state(disk, root, log, LogState::poisoned);
+    // The caller is told of the sync; that the map cannot be written either is only told here.
+    if (!poisoned) log::error("poison log: {}", poisoned.error().text());
+    return std::move(failure).with_hint(
+        "restart the compute: it goes on from its last restore point and its WAL");
+}
+
+}  // namespace tarn::store

@@ -1,0 +1,21 @@
+// log_state.h: the state word of an incarnation's log, in its map's file.
+#pragma once
+
+#include <optional>
+
+#include "base/result.h"
+#include "store/page_map.h"
+#include "sys/disk.h"
+
+namespace tarn::store {
+
+// nullopt: there is no map, so nobody can write to the log.
+Result<std::optional<LogState>> log_state(sys::Disk& disk, const char* root, LogId log);
+// Without a map there is nothing to say, and that is fine.
+Result<void> set_log_state(sys::Disk& disk, const char* root, LogId log, LogState state);
+
+// After a failed sync of the log or of its directory, which may have lost names of segments too:
+// answers `failure` once nobody can write to the log any more.
+Error poison_log(sys::Disk& disk, const char* root, LogId log, Error failure);
+
+}  // namespace tarn::store
