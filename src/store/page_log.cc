@@ -424,11 +424,14 @@ int PageLog::sync_all() {
     uint64_t first = segments > kSegmentRing ? segments - kSegmentRing : 0;
     for (uint64_t segment = first; segment < segments; ++segment)
         if (int result = sync_segment(segment); result < 0) return fail_sync(result);
-    if (map.directory_synced_segments.load(std::memory_order_acquire) < segments) {
+    // Only of segments whose files are there: a slot may be drawn before its segment is made.
+    uint64_t allocated = map.allocated_slots.load(std::memory_order_acquire);
+    uint64_t made = (allocated + kSlotsPerSegment - 1) / kSlotsPerSegment;
+    if (map.directory_synced_segments.load(std::memory_order_acquire) < made) {
         Path directory = incarnation_directory(map.store_root, map.sources[1]);
         int result = disk_.sync_directory(directory, sys::SyncSite::log_directory);
         if (result < 0) return fail_sync(result);
-        raise(map.directory_synced_segments, segments);
+        raise(map.directory_synced_segments, made);
     }
     raise(map.durable_ticks, ticks);
     return check_live();  // somebody else's sync may have failed meanwhile

@@ -1,0 +1,87 @@
+// What a sync has answered for is there after a power loss, whatever other processes did meanwhile.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include "store/page_log.h"
+#include "store/paths.h"
+#include "store/test_directory.h"
+#include "sys/sim_disk.h"
+
+namespace tarn::store {
+namespace {
+
+constexpr LogId kLog{1, 1};
+constexpr const char* kRoot = "/store";
+
+// A map in memory over a simulated disk, with two processes at it.
+struct PageLogDurableTest : testing::Test {
+    void SetUp() override {
+        base = ::mmap(nullptr, kMapBytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        ASSERT_NE(base, MAP_FAILED);
+    }
+    void TearDown() override { ::munmap(base, kMapBytes); }
+
+    PageMap make_map(sys::SimDisk& disk) {
+        ::madvise(base, kMapBytes, MADV_DONTNEED);
+        good(sys::make_directories(disk, incarnation_directory(kRoot, kLog).text,
+                                   sys::SyncSite::lineage_directory));
+        PageMap::format(base, kLog, PageMap::header_bytes());
+        PageMap map(base, {[](void*, uint64_t, uint64_t) { return 0; }, nullptr});
+        std::strcpy(map.header().store_root, kRoot);
+        return map;
+    }
+    static FileEntry* file(PageMap& map, uint64_t number) {
+        bool created;
+        int failure;
+        return map.find_or_create({1, number}, &created, &failure);
+    }
+    static int write(PageLog& log, FileEntry* to, char fill) {
+        std::string page(kBlockBytes, fill);
+        const void* pages[] = {page.data()};
+        return log.write(to, 0, pages, 1);
+    }
+
+    void* base = nullptr;
+};
+
+// One process has drawn the first slot of a segment whose files are not there yet; another syncs
+// the directory before they are made. That sync must not count for their names.
+TEST_F(PageLogDurableTest, ASegmentThatIsMadeDuringAnothersSyncGetsItsNameSyncedLater) {
+    for (uint64_t seed = 0; seed < 40; ++seed) {
+        sys::SimDisk disk(seed);
+        PageMap map = make_map(disk);
+        PageLog mine(disk, map), other(disk, map);
+        constexpr uint64_t kLast = kSlotsPerSegment - 1;
+        for (bool slots : {false, true})
+            good(sys::File::open(disk, segment_path(kRoot, kLog, 0, slots).text, O_CREAT | O_RDWR));
+        map.header().next_slot.store(kLast);
+        map.header().allocated_slots.store(kLast);
+
+        int others_steps = 0;
+        disk.before_each_change([&] {
+            uint64_t next = map.header().next_slot.load();
+            if (others_steps == 0 && next == kLast) {
+                ++others_steps;  // takes the last slot of the first segment
+                ASSERT_EQ(write(other, file(map, 2), 'o'), 0);
+            } else if (others_steps == 1 && next == kLast + 2) {
+                ++others_steps;
+                ASSERT_EQ(other.seal("", 0, 0), 0);
+            }
+        });
+        ASSERT_EQ(write(mine, file(map, 1), 'm'), 0);
+        disk.before_each_change({});
+        ASSERT_EQ(others_steps, 2);
+        ASSERT_EQ(mine.sync_file(file(map, 1)), 0);
+        disk.power_loss(seed);
+        EXPECT_TRUE(good(sys::exists(disk, segment_path(kRoot, kLog, 1, false).text)))
+            << "seed " << seed;
+        EXPECT_TRUE(good(sys::exists(disk, segment_path(kRoot, kLog, 1, true).text)))
+            << "seed " << seed;
+    }
+}
+
+}  // namespace
+}  // namespace tarn::store
