@@ -139,12 +139,12 @@ int remove_wal(const char* path, const Name& name) {
 }
 
 // The stream functions of libc reach the kernel behind our back, so a page file must not become
-// one.
+// one. pg_control may: the postmaster opens it so to see that it is there, and its stub is text.
 FILE* open_stream(const char* path, const char* mode, const char* symbol) {
     using Function = FILE* (*)(const char*, const char*);
     if (active()) {
         Name name = classify(path);
-        if (has_pages(name) || name.type.kind == pg::PathKind::control_file) {
+        if (has_pages(name)) {
             errno = EIO;
             return nullptr;
         }
