@@ -1,0 +1,136 @@
+#include "wal/wal_carry.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "pg/wal_format.h"
+#include "wal/disk_files.h"
+
+namespace tarn::wal {
+
+namespace {
+
+constexpr size_t kChunk = 64 << 10;
+
+bool all_zero(std::string_view bytes) {
+    return bytes.empty() || (bytes.front() == 0 &&
+                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+// Copies the first `bytes` of a segment into a file of full segment size. Zeros stay holes.
+Result<void> copy_bytes(sys::Disk& disk, int from, int to, uint64_t bytes,
+                        uint64_t system_identifier) {
+    if (int result = disk.truncate(to, static_cast<int64_t>(kSegmentBytes)); result < 0)
+        return errno_error(-result, "set its length");
+    std::vector<char> chunk(kChunk);
+    for (uint64_t at = 0; at < bytes;) {
+        size_t wanted = std::min<uint64_t>(chunk.size(), bytes - at);
+        size_t got = TRY(read_some(disk, from, chunk.data(), wanted, at));
+        if (got == 0) break;  // a segment that was being made: what is missing is zeros
+        if (at == 0 && system_identifier != 0 && got >= pg::wal_page_offset::long_size)
+            put(chunk.data(), pg::wal_page_offset::system_identifier, system_identifier);
+        std::string_view data(chunk.data(), got);
+        if (!all_zero(data)) TRY(write_fully(disk, to, data, at));
+        at += got;
+    }
+    return {};
+}
+
+Result<void> copy_segment(sys::Disk& disk, const WalFiles& files, SegmentId segment,
+                          const std::string& target, uint64_t bytes, uint64_t system_identifier) {
+    std::string path = target + "/" + segment_name(segment);
+    DiskFile from(disk, files.open(segment));
+    if (from.fd() < 0)
+        return errno_error(-from.fd(), fmt::format("open WAL segment {}", segment_name(segment)));
+    DiskFile to(disk, disk.open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600));
+    if (to.fd() < 0) return errno_error(-to.fd(), fmt::format("create {}", path));
+    TRY_CTX(copy_bytes(disk, from.fd(), to.fd(), bytes, system_identifier), "copy WAL to {}", path);
+    if (int result = disk.sync(to.fd(), sys::SyncSite::wal_copy_data); result < 0)
+        return errno_error(-result, fmt::format("sync {}", path));
+    return {};
+}
+
+Result<void> link_segment(sys::Disk& disk, const WalFiles& files, SegmentId segment,
+                          const std::string& target) {
+    std::string path = target + "/" + segment_name(segment);
+    const std::string& from = files.segments().at(segment);
+    if (int result = disk.link(from.c_str(), path.c_str()); result < 0)
+        return errno_error(-result, fmt::format("link {} to {}", path, from));
+    return {};
+}
+
+Result<void> copy_histories(sys::Disk& disk, const WalFiles& files, const std::string& target) {
+    for (const auto& [tli, text] : files.histories()) {
+        char name[pg::kHistoryNameLength + 1];
+        pg::format_history_name(tli, name);
+        std::string path = target + "/" + name;
+        DiskFile file(disk, disk.open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600));
+        if (file.fd() < 0) return errno_error(-file.fd(), fmt::format("create {}", path));
+        TRY_CTX(write_fully(disk, file.fd(), text, 0), "{}", path);
+        if (int result = disk.sync(file.fd(), sys::SyncSite::wal_copy_data); result < 0)
+            return errno_error(-result, fmt::format("sync {}", path));
+    }
+    return {};
+}
+
+// Exactly the segments of the plan, the last one cut.
+Result<void> carry_cut(sys::Disk& disk, const WalFiles& files, const std::string& target,
+                       const CarryPlan& plan) {
+    auto timelines = TRY(files.timelines_from(plan.tli));
+    uint64_t last = (plan.end.value - 1) / kSegmentBytes;
+    for (uint64_t number = plan.from.value / kSegmentBytes; number <= last; ++number) {
+        const SegmentId* segment = files.choose(timelines, number);
+        if (!segment)
+            return error(Code::data_loss, "there is no WAL segment for {} on timeline {}",
+                         Lsn{number * kSegmentBytes}.text(), plan.tli);
+        uint64_t bytes = std::min<uint64_t>(kSegmentBytes, plan.end.value - number * kSegmentBytes);
+        TRY(copy_segment(disk, files, *segment, target, bytes, plan.system_identifier));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> carry(sys::Disk& disk, const WalFiles& files, const std::string& target,
+                   const CarryPlan& plan) {
+    if (plan.end <= plan.from)
+        return error(Code::invalid_argument, "WAL from {} to {} holds no record", plan.from.text(),
+                     plan.end.text());
+    TRY(copy_histories(disk, files, target));
+    if (plan.cut) {
+        TRY(carry_cut(disk, files, target, plan));
+    } else {
+        for (const auto& [segment, path] : files.segments()) {
+            if (segment.number < plan.from.value / kSegmentBytes) continue;
+            bool linked = (segment.number + 1) * kSegmentBytes <= plan.link_below.value;
+            if (linked)
+                TRY(link_segment(disk, files, segment, target));
+            else
+                TRY(copy_segment(disk, files, segment, target, kSegmentBytes, 0));
+        }
+    }
+    int result = disk.sync_directory(target.c_str(), sys::SyncSite::wal_copy_directory);
+    if (result < 0) return errno_error(-result, fmt::format("sync {}", target));
+    return {};
+}
+
+Result<void> trim_archive(sys::Disk& disk, const std::string& incarnation_directory,
+                          Lsn keep_from) {
+    std::string directory = incarnation_directory + "/" + kArchiveDirectory;
+    for (const auto& name : TRY(list_names(disk, directory))) {
+        SegmentId segment;
+        if (!pg::parse_wal_name(name, pg::kDefaultWalSegmentSize, &segment.tli, &segment.number) ||
+            (segment.number + 1) * kSegmentBytes > keep_from.value)
+            continue;
+        std::string path = directory + "/" + name;
+        if (int result = disk.unlink(path.c_str()); result < 0 && result != -ENOENT)
+            return errno_error(-result, fmt::format("remove {}", path));
+    }
+    return {};
+}
+
+}  // namespace tarn::wal

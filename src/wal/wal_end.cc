@@ -1,0 +1,94 @@
+#include "wal/wal_end.h"
+
+#include <vector>
+
+#include "pg/wal_walker.h"
+#include "wal/disk_files.h"
+
+namespace tarn::wal {
+
+namespace {
+
+constexpr size_t kWindowBytes = 1 << 20;
+
+// Fetches stretches of WAL, each from the file that recovery would read.
+class Windows {
+  public:
+    Windows(sys::Disk& disk, const WalFiles& files, std::vector<TimelineSpan> timelines)
+        : disk_(disk), files_(files), timelines_(std::move(timelines)), bytes_(kWindowBytes) {}
+    Windows(const Windows&) = delete;
+    Windows& operator=(const Windows&) = delete;
+    ~Windows() { close(); }
+
+    // A window that holds `lsn`; empty where no file has it.
+    Result<pg::WalWindow> at(uint64_t lsn) {
+        uint64_t number = lsn / kSegmentBytes;
+        if (fd_ < 0 || number != number_) {
+            close();
+            const SegmentId* segment = files_.choose(timelines_, number);
+            if (!segment) return pg::WalWindow{lsn, nullptr, 0};
+            fd_ = files_.open(*segment);
+            if (fd_ < 0)
+                return errno_error(-fd_,
+                                   fmt::format("open WAL segment {}", segment_name(*segment)));
+            number_ = number;
+        }
+        uint64_t offset = lsn % kSegmentBytes;
+        size_t wanted = std::min<uint64_t>(bytes_.size(), kSegmentBytes - offset);
+        size_t got = TRY_CTX(read_some(disk_, fd_, bytes_.data(), wanted, offset), "WAL at {}",
+                             Lsn{lsn}.text());
+        return pg::WalWindow{lsn, bytes_.data(), got};
+    }
+
+  private:
+    void close() {
+        if (fd_ >= 0) disk_.close(fd_);
+        fd_ = -1;
+    }
+
+    sys::Disk& disk_;
+    const WalFiles& files_;
+    std::vector<TimelineSpan> timelines_;
+    std::vector<char> bytes_;
+    int fd_ = -1;
+    uint64_t number_ = 0;
+};
+
+}  // namespace
+
+Result<WalEnd> find_end(sys::Disk& disk, const WalFiles& files, const WalWalk& walk) {
+    Windows windows(disk, files, TRY(files.timelines_from(walk.tli)));
+    pg::WalWalker walker({.major = walk.major,
+                          .segment_size = static_cast<uint32_t>(kSegmentBytes),
+                          .system_identifier = walk.system_identifier},
+                         {.lsn = walk.from.value});
+    WalEnd end{walk.from, walk.tli, 0, ""};
+    pg::WalWindow window;
+    pg::WalRecord record;
+    while (end.stopped_by.empty()) {
+        switch (walker.next(window, &record)) {
+            case pg::WalStep::record:
+                if (record.end > walk.limit.value) {
+                    end.stopped_by = "the limit";
+                    break;
+                }
+                end.end = Lsn{record.end};
+                end.tli = record.tli;
+                ++end.records;
+                break;
+            case pg::WalStep::need_more_data:
+                window = TRY(windows.at(walker.needed()));
+                if (window.size == 0) end.stopped_by = "no further segment";
+                break;
+            case pg::WalStep::end_of_wal:
+                end.stopped_by = pg::wal_stop_text(walker.stop());
+                break;
+        }
+    }
+    if (end.records == 0)
+        return error(Code::data_loss, "no WAL record can be read at {} on timeline {}: {}",
+                     walk.from.text(), walk.tli, end.stopped_by);
+    return end;
+}
+
+}  // namespace tarn::wal

@@ -1,0 +1,29 @@
+// wal_end.h: reads WAL record by record, every checksum checked, to where it ends.
+#pragma once
+
+#include "base/lsn.h"
+#include "base/result.h"
+#include "sys/disk.h"
+#include "wal/wal_files.h"
+
+namespace tarn::wal {
+
+struct WalEnd {
+    Lsn end;           // of the last whole record at or below the limit
+    uint32_t tli = 0;  // of that record
+    uint64_t records = 0;
+    std::string stopped_by;  // what follows it, for messages
+};
+
+struct WalWalk {
+    Lsn from;  // a record's beginning: redo
+    uint32_t tli = 0;
+    Lsn limit{~uint64_t{0}};  // nothing that ends behind it counts
+    int major = 0;
+    uint64_t system_identifier = 0;  // 0: not compared
+};
+
+// data_loss when not even the record at `from` can be read.
+Result<WalEnd> find_end(sys::Disk& disk, const WalFiles& files, const WalWalk& walk);
+
+}  // namespace tarn::wal
