@@ -1,0 +1,50 @@
+// attachments.h: what computes hang on the store's records, which hold them as opaque text.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "base/lsn.h"
+#include "base/result.h"
+#include "pg/control_file.h"
+#include "store/restore_point.h"
+
+namespace tarn::compute {
+
+using Attachments = std::map<std::string, std::string>;
+
+// Of a restore point.
+namespace restore_point_key {
+inline constexpr const char* control = "control";                // pg_control's bytes
+inline constexpr const char* consistent_lsn = "consistent_lsn";  // replay must get here
+inline constexpr const char* tli = "tli";                        // of consistent_lsn
+inline constexpr const char* taken = "taken";                    // RFC 3339
+inline constexpr const char* file_prefix = "file:";              // + path in PGDATA: a small file
+}  // namespace restore_point_key
+
+// Of a lineage.
+namespace lineage_key {
+inline constexpr const char* system_identifier = "system_identifier";  // decimal
+inline constexpr const char* pg_major = "pg_major";
+}  // namespace lineage_key
+
+// Of an incarnation that was prepared and not yet started.
+namespace incarnation_key {
+inline constexpr const char* wal_end = "wal_end";  // where its WAL ends as planned
+inline constexpr const char* recovery =
+    "recovery";  // "none": a copy of a template, shut down cleanly
+}  // namespace incarnation_key
+
+Result<Lsn> lsn_attachment(const Attachments& attachments, const char* key);
+Result<uint64_t> number_attachment(const Attachments& attachments, const char* key);
+// The control image of a restore point, decoded and as bytes.
+struct PointControl {
+    pg::ControlImage image;
+    pg::ControlFile file;
+};
+Result<PointControl> control_of(const store::RestorePoint& point);
+
+// "lineage/incarnation/number", for markers and messages.
+std::string text_of(const store::RestorePointId& id);
+
+}  // namespace tarn::compute

@@ -1,0 +1,58 @@
+// channel.h: the server's end of a connection to one supervisor.
+//
+// A thread reads what the supervisor says: its state, kept here, and replies, handed to who asked.
+//
+// Threads: any. Callbacks come from the channel's thread.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/result.h"
+#include "compute/control_protocol.h"
+#include "compute/files.h"
+
+namespace tarn::compute {
+
+class Channel {
+  public:
+    // `closed` is called once, with what it said last, when the supervisor has hung up.
+    using Closed = std::function<void(const std::optional<PhaseReport>&)>;
+    Channel(Fd socket, Closed closed);
+    ~Channel();
+
+    static Result<Fd> connect(const std::string& path);
+
+    // Sends an order and waits for its answer, or for the supervisor's end (unavailable).
+    Result<void> ask(Order order, std::chrono::milliseconds limit);
+    // Waits until `enough` says so of the state, or the supervisor has ended.
+    void wait(const std::function<bool(const PhaseReport&)>& enough,
+              std::chrono::milliseconds limit);
+    std::optional<PhaseReport> report() const;  // nothing before the first line
+    bool is_closed() const;
+    // What the compute is, the supervisor's end considered.
+    PhaseReport current() const;
+
+  private:
+    void read_lines();
+    void handle(const std::string& line);
+
+    Fd socket_;
+    Closed on_closed_;
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::optional<PhaseReport> report_;
+    std::map<int64_t, Reply> replies_;  // that nobody has taken yet
+    int64_t last_id_ = 0;
+    bool closed_ = false;
+    bool abandoned_ = false;
+    std::thread thread_;
+};
+
+}  // namespace tarn::compute

@@ -1,0 +1,126 @@
+#include "compute/fence.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+
+#include "base/log.h"
+#include "store/paths.h"
+
+namespace tarn::compute {
+
+std::string lineage_lock_path(const std::string& store_root, uint64_t lineage) {
+    return std::string(store::lineage_directory(store_root.c_str(), lineage).text) + "/lock";
+}
+
+namespace {
+
+bool has_open(const std::string& process, const struct stat& wanted) {
+    std::string path = process + "/fd";
+    DIR* directory = ::opendir(path.c_str());
+    if (!directory) return false;  // ended, or another user's: that one cannot write the store
+    bool found = false;
+    while (const dirent* entry = ::readdir(directory)) {
+        struct stat status {};
+        if (entry->d_name[0] == '.' ||
+            ::fstatat(::dirfd(directory), entry->d_name, &status, 0) != 0)
+            continue;
+        if (status.st_dev == wanted.st_dev && status.st_ino == wanted.st_ino) {
+            found = true;
+            break;
+        }
+    }
+    ::closedir(directory);
+    return found;
+}
+
+// Waits for a process that is not our child; false when time is up.
+bool wait_for_end(pid_t pid, std::chrono::milliseconds limit) {
+    Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!handle.valid()) return true;
+    pollfd ready{handle.get(), POLLIN, 0};
+    return ::poll(&ready, 1, static_cast<int>(limit.count())) > 0;
+}
+
+bool try_lock(int fd) {
+    struct flock range {};
+    range.l_type = F_WRLCK;
+    range.l_whence = SEEK_SET;
+    return ::fcntl(fd, F_OFD_SETLK, &range) == 0;
+}
+
+}  // namespace
+
+std::vector<pid_t> holders(const std::string& path) {
+    std::vector<pid_t> found;
+    struct stat wanted {};
+    if (::stat(path.c_str(), &wanted) != 0) return found;
+    DIR* processes = ::opendir("/proc");
+    if (!processes) return found;
+    while (const dirent* entry = ::readdir(processes)) {
+        std::string_view name = entry->d_name;
+        pid_t pid = 0;
+        auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), pid);
+        if (failure != std::errc{} || end != name.data() + name.size() || pid == ::getpid())
+            continue;
+        if (has_open("/proc/" + std::string(name), wanted)) found.push_back(pid);
+    }
+    ::closedir(processes);
+    return found;
+}
+
+Result<Fd> seize_lock(const std::string& path, std::chrono::milliseconds limit) {
+    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT, 0600));
+    if (!fd.valid()) return errno_error(errno, fmt::format("open lock {}", path));
+    auto deadline = std::chrono::steady_clock::now() + limit;
+    while (!try_lock(fd.get())) {
+        if (errno != EAGAIN && errno != EACCES)
+            return errno_error(errno, fmt::format("lock {}", path));
+        auto in_the_way = holders(path);
+        for (pid_t pid : in_the_way) {
+            log::warn("compute: process {} of an earlier compute holds {}: killed", pid, path);
+            ::kill(pid, SIGKILL);
+        }
+        for (pid_t pid : in_the_way) {
+            auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+                deadline - std::chrono::steady_clock::now());
+            if (left.count() <= 0 || !wait_for_end(pid, left))
+                return error(Code::timed_out, "process {} holds {} and cannot be killed", pid, path)
+                    .with_hint("it may hang in the kernel on its disk; see its state in /proc");
+        }
+        if (in_the_way.empty() && std::chrono::steady_clock::now() > deadline)
+            return error(Code::timed_out, "{} is locked by a process that this user cannot see",
+                         path);
+    }
+    return fd;
+}
+
+void kill_children() {
+    for (;;) {
+        auto children = read_file(fmt::format("/proc/self/task/{}/children", ::getpid()));
+        if (children) {
+            const char* at = children->data();
+            const char* end = at + children->size();
+            while (at < end) {
+                pid_t pid = 0;
+                auto [next, failure] = std::from_chars(at, end, pid);
+                if (failure == std::errc{}) ::kill(pid, SIGKILL);
+                at = next + 1;
+            }
+        }
+        int status = 0;
+        pid_t reaped = ::waitpid(-1, &status, 0);
+        if (reaped < 0 && errno == ECHILD) return;
+    }
+}
+
+}  // namespace tarn::compute

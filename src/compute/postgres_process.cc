@@ -1,0 +1,72 @@
+#include "compute/postgres_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "compute/files.h"
+#include "compute/run.h"
+
+namespace tarn::compute {
+
+namespace {
+
+constexpr off_t kLogBytesMax = 16 << 20;
+constexpr int kStatusLine = 8;  // of postmaster.pid
+
+[[noreturn]] void become_postgres(const PostgresLaunch& launch, int log, pid_t parent,
+                                  char* const* command, char* const* environment) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(125);  // it died before the line above
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    int input = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::dup2(input, 0);
+    ::dup2(log, 1);
+    ::dup2(log, 2);
+    for (int fd : launch.inherited) ::fcntl(fd, F_SETFD, 0);
+    ::execve(command[0], command, environment);
+    ::_exit(127);
+}
+
+}  // namespace
+
+Result<pid_t> launch_postgres(const PostgresLaunch& launch) {
+    int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+    Fd log(::open(launch.log_file.c_str(), flags, 0600));
+    if (!log.valid()) return errno_error(errno, fmt::format("open {}", launch.log_file));
+    auto command = c_strings(launch.command);
+    auto environment = c_strings(launch.environment);
+    pid_t parent = ::getpid();
+    pid_t pid = ::fork();
+    if (pid < 0) return errno_error(errno, "start postgres");
+    if (pid == 0) become_postgres(launch, log.get(), parent, command.data(), environment.data());
+    return pid;
+}
+
+std::string postmaster_status(const std::string& pgdata) {
+    auto text = read_file(pgdata + "/postmaster.pid");
+    if (!text) return "";
+    size_t at = 0;
+    for (int line = 1; line < kStatusLine; ++line) {
+        at = text->find('\n', at);
+        if (at == std::string::npos) return "";
+        ++at;
+    }
+    auto status = text->substr(at, text->find('\n', at) - at);
+    while (!status.empty() && status.back() == ' ') status.pop_back();
+    return status;
+}
+
+void rotate_log(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) == 0 && status.st_size > kLogBytesMax)
+        ::rename(path.c_str(), (path + ".1").c_str());
+}
+
+}  // namespace tarn::compute

@@ -1,0 +1,31 @@
+// postgres_process.h: starts the postmaster of a compute, and reads what it says about itself.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace tarn::compute {
+
+struct PostgresLaunch {
+    std::vector<std::string> command;
+    std::vector<std::string> environment;  // "NAME=value": all of it
+    std::string log_file;
+    std::vector<int> inherited;  // descriptors it keeps
+};
+
+// The process dies with this one: the supervisor must be single-threaded, because the kernel takes
+// the end of the starting thread for the end of the parent.
+Result<pid_t> launch_postgres(const PostgresLaunch& launch);
+
+// The status line of postmaster.pid: "starting", "standby", "ready", "stopping"; empty if there is
+// none yet.
+std::string postmaster_status(const std::string& pgdata);
+
+// Keeps logs bounded: a file above the limit becomes `<path>.1`.
+void rotate_log(const std::string& path);
+
+}  // namespace tarn::compute

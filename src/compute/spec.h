@@ -1,0 +1,35 @@
+// spec.h: what a supervisor is told, as a JSON file in the endpoint's directory. A later server
+// reads it to learn which lineage an endpoint it finds belongs to.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "base/result.h"
+
+namespace tarn::compute {
+
+struct SuperviseSpec {
+    std::string endpoint_uid;
+    uint64_t lineage = 0;
+    int pg_major = 0;
+    double max_cu = 1;
+    std::map<std::string, std::string> pg_settings;
+    std::string store_root;
+    std::string directory;      // the endpoint's
+    std::string run_directory;  // for sockets
+    std::string bin_directory;  // of PostgreSQL
+    std::string shim;           // the page shim's library
+    std::string shared_buffers = "128MB";
+
+    std::string pgdata() const { return directory + "/pgdata"; }
+    std::string stubs_marker() const { return directory + "/stubs"; }
+    std::string log_directory() const { return directory + "/log"; }
+    std::string status_file() const { return directory + "/status.json"; }
+    std::string control_socket() const { return run_directory + "/control.sock"; }
+};
+
+std::string encode(const SuperviseSpec& spec);
+Result<SuperviseSpec> decode_spec(const std::string& text);
+
+}  // namespace tarn::compute

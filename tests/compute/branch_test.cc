@@ -1,0 +1,84 @@
+// Branches: copies of a running parent that share its pages and none of its future.
+
+#include "compute/files.h"
+#include "world.h"
+
+namespace tarn::compute::testing {
+namespace {
+
+using BranchTest = ComputeTest;
+
+TEST_P(BranchTest, ABranchOfARunningParentIsIsolatedBothWays) {
+    start_project();
+    value("ep-main", "CREATE TABLE t AS SELECT generate_series(1, 100000) AS n");
+    value("ep-main", "CREATE UNLOGGED TABLE u AS SELECT 7 AS n");
+    auto point = manager_->create_branch(kBranch, kRoot, "ep-main");
+    ASSERT_OK(point);
+    EXPECT_TRUE(point->lsn.valid());
+    value("ep-main", "INSERT INTO t VALUES (0)");
+    ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
+    EXPECT_EQ(value("ep-branch", "SELECT count(*) FROM t"), "100000");
+    EXPECT_EQ(value("ep-branch", "SELECT count(*) FROM u"), "0");
+    value("ep-branch", "DELETE FROM t WHERE n > 10");
+    value("ep-branch", "VACUUM FULL t");
+    EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), "100001");
+    ASSERT_OK(manager_->stop("ep-branch"));
+    ASSERT_OK(manager_->stop("ep-main"));
+    ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-branch", "SELECT count(*) FROM t"), "10");
+    EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), "100001");
+}
+
+TEST_P(BranchTest, ABranchOfAStoppedOrNeverStartedParentIsTheSame) {
+    ASSERT_OK(manager_->create_root(kRoot, GetParam()));
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, ""));
+    ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
+    value("ep-branch", "CREATE TABLE t AS SELECT 3 AS n");
+    ASSERT_OK(manager_->stop("ep-branch"));
+    const char* grandchild = "00000000000a0003";
+    ASSERT_OK(manager_->create_branch(grandchild, kBranch, ""));
+    ASSERT_OK(manager_->start(spec("ep-grandchild", grandchild)));
+    EXPECT_EQ(value("ep-grandchild", "SELECT n FROM t"), "3");
+}
+
+TEST_P(BranchTest, MuchWalIsShortenedByACheckpointFirst) {
+    start_project();
+    value("ep-main",
+          "CREATE TABLE t AS SELECT n, repeat('x', 200) AS s "
+          "FROM generate_series(1, 60000) AS n");
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main"));
+    ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
+    EXPECT_EQ(value("ep-branch", "SELECT sum(n) FROM t"), "1800030000");
+}
+
+TEST_P(BranchTest, ABranchOutlivesItsDroppedParent) {
+    start_project();
+    value("ep-main", "CREATE TABLE t AS SELECT generate_series(1, 1000) AS n");
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main"));
+    ASSERT_OK(manager_->remove("ep-main"));
+    ASSERT_OK(manager_->drop_lineage(kRoot));
+    ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
+    EXPECT_EQ(value("ep-branch", "SELECT sum(n) FROM t"), "500500");
+    ASSERT_OK(manager_->remove("ep-branch"));
+    ASSERT_OK(manager_->drop_lineage(kBranch));
+    EXPECT_FALSE(exists(directory_ + "/store/lineages/" + std::string(kRoot)));
+}
+
+TEST_P(BranchTest, ProjectsHaveSystemIdentifiersOfTheirOwn) {
+    start_project();
+    const char* other = "00000000000a0009";
+    ASSERT_OK(manager_->create_root(other, GetParam()));
+    ASSERT_OK(manager_->start(spec("ep-other", other)));
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main"));
+    ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
+    const char* sql = "SELECT system_identifier FROM pg_control_system()";
+    EXPECT_NE(value("ep-main", sql), value("ep-other", sql));
+    EXPECT_EQ(value("ep-main", sql), value("ep-branch", sql));
+}
+
+INSTANTIATE_TEST_SUITE_P(Postgres, BranchTest, ::testing::Values(16, 17, 18),
+                         ::testing::PrintToStringParamName());
+
+}  // namespace
+}  // namespace tarn::compute::testing

@@ -1,0 +1,185 @@
+// One endpoint on one lineage: born, stopped, woken, killed in every way, found again.
+
+#include <signal.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "compute/files.h"
+#include "compute/layout.h"
+#include "world.h"
+
+namespace tarn::compute::testing {
+namespace {
+
+// Waits for the manager to notice an end that nobody asked for.
+class ExitNotice {
+  public:
+    explicit ExitNotice(Manager& manager) {
+        manager.on_exit([this](const std::string& uid) {
+            std::lock_guard held(mutex_);
+            uid_ = uid;
+            changed_.notify_all();
+        });
+    }
+    std::string wait() {
+        std::unique_lock held(mutex_);
+        changed_.wait_for(held, std::chrono::seconds(30), [this] { return !uid_.empty(); });
+        return std::exchange(uid_, "");
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::string uid_;
+};
+
+class LifecycleTest : public ComputeTest {
+  protected:
+    int incarnations() const {
+        auto names = list_directory(directory_ + "/store/lineages/" + kRoot);
+        int count = 0;
+        if (names)
+            for (const auto& name : *names) count += name.size() == 8 ? 1 : 0;
+        return count;
+    }
+};
+
+TEST_P(LifecycleTest, ANewProjectAnswersWithoutRecovery) {
+    start_project();
+    EXPECT_EQ(value("ep-main", "SELECT 1"), "1");
+    EXPECT_EQ(value("ep-main", "SHOW full_page_writes"), "off");
+    EXPECT_EQ(value("ep-main", "SHOW data_checksums"), "off");
+    EXPECT_EQ(
+        value("ep-main", "SELECT rolname FROM pg_roles WHERE rolname = 'databricks_superuser'"),
+        "databricks_superuser");
+    EXPECT_EQ(value("ep-main", "SELECT timeline_id FROM pg_control_checkpoint()"), "1");
+    EXPECT_EQ(incarnations(), 1);
+}
+
+TEST_P(LifecycleTest, AWokenEndpointGoesOnWithItsIncarnation) {
+    start_project();
+    value("ep-main", "CREATE TABLE t AS SELECT generate_series(1, 50000) AS n");
+    value("ep-main", "CREATE UNLOGGED TABLE u AS SELECT 7 AS n");
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_OK(manager_->stop("ep-main"));
+        EXPECT_EQ(manager_->status("ep-main").state, ComputeState::stopped);
+        EXPECT_TRUE(processes(kRoot).empty());
+        ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+        EXPECT_EQ(value("ep-main", "SELECT sum(n) FROM t"), "1250025000");
+        EXPECT_EQ(value("ep-main", "SELECT n FROM u"), "7");
+        value("ep-main", "UPDATE t SET n = n");
+    }
+    EXPECT_EQ(incarnations(), 1);
+}
+
+TEST_P(LifecycleTest, AnEndpointWokenElsewhereMakesItsStubsAnew) {
+    start_project();
+    value("ep-main", "CREATE TABLE t AS SELECT generate_series(1, 1000) AS n");
+    ASSERT_OK(manager_->remove("ep-main"));
+    ASSERT_OK(manager_->start(spec("ep-other", kRoot)));
+    EXPECT_EQ(value("ep-other", "SELECT sum(n) FROM t"), "500500");
+    EXPECT_EQ(incarnations(), 1);
+}
+
+TEST_P(LifecycleTest, NothingCommittedIsLostWhenTheWholeTreeIsKilled) {
+    start_project();
+    ExitNotice exit(*manager_);
+    value("ep-main", "CREATE TABLE t (n int)");
+    int rows = 0;
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 0; i < 20; ++i, ++rows) value("ep-main", "INSERT INTO t VALUES (1)");
+        if (round == 1) value("ep-main", "CHECKPOINT");
+        for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
+        EXPECT_EQ(exit.wait(), "ep-main");
+        ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+        EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), std::to_string(rows));
+    }
+    EXPECT_EQ(incarnations(), 4);
+}
+
+TEST_P(LifecycleTest, APostmasterKilledAloneLeavesNoOrphan) {
+    start_project();
+    ExitNotice exit(*manager_);
+    value("ep-main", "CREATE TABLE t AS SELECT 5 AS n");
+    auto pid = std::stoi(*read_file(directory_ + "/endpoints/ep-main/pgdata/postmaster.pid"));
+    ::kill(pid, SIGKILL);
+    EXPECT_EQ(exit.wait(), "ep-main");
+    EXPECT_TRUE(processes(kRoot).empty());
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-main", "SELECT n FROM t"), "5");
+}
+
+TEST_P(LifecycleTest, ASupervisorKilledAloneIsReplacedAndFencesTheRest) {
+    start_project();
+    ExitNotice exit(*manager_);
+    value("ep-main", "CREATE TABLE t AS SELECT 5 AS n");
+    // The one that is not a postgres.
+    for (pid_t pid : processes(kRoot)) {
+        auto name = read_file("/proc/" + std::to_string(pid) + "/comm");
+        if (name && !name->starts_with("postgres")) ::kill(pid, SIGKILL);
+    }
+    EXPECT_EQ(exit.wait(), "ep-main");
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-main", "SELECT n FROM t"), "5");
+}
+
+TEST_P(LifecycleTest, ARunningComputeIsAdoptedByTheNextServer) {
+    start_project();
+    value("ep-main", "CREATE TABLE t AS SELECT 5 AS n");
+    auto pid = value("ep-main", "SELECT pg_postmaster_start_time()");
+    restart_server();
+    ASSERT_OK(manager_->adopt({spec("ep-main", kRoot)}));
+    EXPECT_EQ(manager_->status("ep-main").state, ComputeState::running);
+    EXPECT_EQ(value("ep-main", "SELECT pg_postmaster_start_time()"), pid);
+    ASSERT_OK(manager_->stop("ep-main"));
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-main", "SELECT n FROM t"), "5");
+}
+
+TEST_P(LifecycleTest, AnUnknownComputeIsRemovedByTheNextServer) {
+    start_project();
+    restart_server();
+    ASSERT_OK(manager_->adopt({}));
+    EXPECT_TRUE(processes(kRoot).empty());
+    EXPECT_FALSE(exists(directory_ + "/endpoints/ep-main"));
+}
+
+TEST_P(LifecycleTest, ASecondEndpointOnTheLineageIsRefused) {
+    start_project();
+    auto second = manager_->start(spec("ep-second", kRoot));
+    ASSERT_FALSE(second.ok());
+    EXPECT_EQ(second.error().code(), Code::conflict);
+    EXPECT_EQ(value("ep-main", "SELECT 1"), "1");
+}
+
+TEST_P(LifecycleTest, WalCutShortIsRefusedAndNotOpened) {
+    start_project();
+    ExitNotice exit(*manager_);
+    value("ep-main", "CREATE TABLE t AS SELECT generate_series(1, 10000) AS n");
+    for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
+    EXPECT_EQ(exit.wait(), "ep-main");
+    auto wal = directory_ + "/store/lineages/" + kRoot + "/00000001/wal/";
+    auto names = list_directory(wal);
+    ASSERT_OK(names);
+    // A lost page in the middle: plain crash recovery would open with a part of the rows.
+    for (const auto& name : *names) {
+        if (name.size() != 24) continue;
+        auto bytes = read_file(wal + name);
+        ASSERT_OK(bytes);
+        auto last = bytes->find_last_not_of('\0');
+        if (last == std::string::npos) continue;
+        std::fill_n(bytes->begin() + static_cast<long>(last / 8192 * 8192 - 8192), 8192, '\0');
+        ASSERT_OK(write_file(wal + name, *bytes));
+    }
+    auto started = manager_->start(spec("ep-main", kRoot));
+    ASSERT_FALSE(started.ok());
+    EXPECT_EQ(started.error().code(), Code::data_loss) << started.error().text();
+    EXPECT_EQ(manager_->status("ep-main").state, ComputeState::failed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Postgres, LifecycleTest, ::testing::Values(16, 17, 18),
+                         ::testing::PrintToStringParamName());
+
+}  // namespace
+}  // namespace tarn::compute::testing

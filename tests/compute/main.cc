@@ -1,0 +1,95 @@
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "base/log.h"
+#include "compute/fence.h"
+#include "compute/files.h"
+#include "compute/supervisor.h"
+#include "pg/test_cluster.h"
+#include "world.h"
+
+namespace tarn::compute::testing {
+
+void ComputeTest::SetUp() {
+    auto binaries = pg::testing::find_binaries(GetParam());
+    if (!binaries) GTEST_SKIP() << pg::testing::missing_binaries(GetParam());
+    char name[] = "/tmp/tarn-compute-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    directory_ = name;
+    ::chmod(name, 0755);
+    options_.data_directory = directory_;
+    options_.postgres_directories = {*binaries};
+    options_.shim = TARN_SHIM_FILE;
+    options_.supervisor_command = {std::filesystem::read_symlink("/proc/self/exe").string(),
+                                   "supervise"};
+    options_.shared_buffers = "16MB";
+    restart_server();
+}
+
+void ComputeTest::TearDown() {
+    if (manager_) {
+        auto uids = list_directory(directory_ + "/endpoints");
+        for (const auto& uid : uids ? *uids : std::vector<std::string>{}) {
+            if (HasFailure()) std::fprintf(stderr, "%s\n", log_of(uid).c_str());
+            EXPECT_TRUE(manager_->remove(uid).ok());
+        }
+    }
+    manager_.reset();
+    if (!directory_.empty() && !HasFailure()) std::filesystem::remove_all(directory_);
+}
+
+void ComputeTest::restart_server() {
+    manager_.reset();
+    auto manager = Manager::open(options_);
+    ASSERT_OK(manager);
+    manager_ = std::move(*manager);
+    ASSERT_EQ(manager_->majors(), std::vector<int>{GetParam()});
+}
+
+ComputeSpec ComputeTest::spec(const std::string& uid, const LineageId& lineage) const {
+    ComputeSpec spec;
+    spec.endpoint_uid = uid;
+    spec.lineage = lineage;
+    spec.pg_major = GetParam();
+    return spec;
+}
+
+void ComputeTest::start_project() {
+    ASSERT_OK(manager_->create_root(kRoot, GetParam()));
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+}
+
+std::string ComputeTest::value(const std::string& uid, const std::string& sql,
+                               const std::string& database) {
+    auto rows = manager_->query(uid, database, sql);
+    if (!rows) {
+        ADD_FAILURE() << sql << ": " << rows.error().text();
+        return rows.error().text();
+    }
+    return rows->empty() || rows->front().empty() ? "" : rows->front().front();
+}
+
+std::vector<pid_t> ComputeTest::processes(const LineageId& lineage) const {
+    return holders(directory_ + "/store/lineages/" + lineage + "/lock");
+}
+
+std::string ComputeTest::log_of(const std::string& uid) const {
+    auto directory = directory_ + "/endpoints/" + uid + "/log/";
+    auto postgres = read_file(directory + "postgres.log");
+    auto supervisor = read_file(directory + "supervisor.log");
+    return "--- " + uid + "\n" + (supervisor ? *supervisor : "") + (postgres ? *postgres : "");
+}
+
+}  // namespace tarn::compute::testing
+
+int main(int argc, char** argv) {
+    if (argc == 3 && ::strcmp(argv[1], "supervise") == 0)
+        return tarn::compute::supervise(argv[2], tarn::compute::kControlDescriptor);
+    ::testing::InitGoogleTest(&argc, argv);
+    return RUN_ALL_TESTS();
+}
