@@ -45,6 +45,8 @@ class ClientStream {
     // Sends what is kept. False if the connection is gone.
     bool flush();
     bool has_unsent() const { return sent_ < unsent_.size(); }
+    // Whether only room in the socket is missing for what is kept to leave.
+    bool needs_room() const { return has_unsent() && !writable_ && !failed_; }
     // The client closed its side, even if bytes are still to be read.
     bool is_hung_up() const { return hung_up_ || ended_ || failed_; }
 

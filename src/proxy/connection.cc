@@ -46,6 +46,18 @@ Connection::~Connection() {
 void Connection::run() {
     wants_turn_ = false;
     while (phase_ != Phase::closed && step()) continue;
+    if (phase_ != Phase::closed) watch_room();
+}
+
+void Connection::watch_room() {
+    if (client_.needs_room() != client_room_watched_) {
+        client_room_watched_ = client_.needs_room();
+        shared_.poller.watch_room(client_.socket(), client_tag(id_), client_room_watched_);
+    }
+    if (server_.is_open() && server_.needs_room() != server_room_watched_) {
+        server_room_watched_ = server_.needs_room();
+        shared_.poller.watch_room(server_.socket(), server_tag(id_), server_room_watched_);
+    }
 }
 
 bool Connection::step() {
@@ -221,6 +233,7 @@ void Connection::on_awake(Result<std::string> socket_directory) {
 
 Result<void> Connection::connect_server(const std::string& socket_path) {
     socket_path_ = socket_path;
+    server_room_watched_ = false;
     server_ = ServerStream(TRY(sys::connect_unix(socket_path)));
     return shared_.poller.watch_stream(server_.socket(), server_tag(id_));
 }

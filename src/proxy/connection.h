@@ -136,6 +136,7 @@ class Connection {
     void end();
     void close();
     void leave_server();
+    void watch_room();
     void set_deadline(Moment deadline) { deadline_ = deadline; }
     void set_idle_deadline();
     Moment within(std::chrono::milliseconds span) const { return shared_.now + span; }
@@ -165,6 +166,8 @@ class Connection {
     std::string socket_path_;
     std::optional<pgwire::CancelKey> cancel_key_;
     bool first_byte_read_ = false;
+    bool client_room_watched_ = false;
+    bool server_room_watched_ = false;
 };
 
 }  // namespace tarn::proxy

@@ -25,6 +25,7 @@ class ServerStream {
     void write(std::string_view bytes);
     void flush();
     bool has_unsent() const { return sent_ < unsent_.size(); }
+    bool needs_room() const { return has_unsent() && !writable_ && !failed_; }
 
   private:
     size_t send(std::string_view bytes);

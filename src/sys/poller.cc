@@ -10,6 +10,11 @@
 #include <cerrno>
 
 namespace tarn::sys {
+namespace {
+
+constexpr uint32_t kStreamEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
+
+}  // namespace
 
 Result<Poller> Poller::create() {
     Socket epoll(epoll_create1(EPOLL_CLOEXEC));
@@ -22,7 +27,15 @@ Result<void> Poller::watch_readable(const Socket& socket, uint64_t tag) {
 }
 
 Result<void> Poller::watch_stream(const Socket& socket, uint64_t tag) {
-    return watch(socket, tag, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    return watch(socket, tag, kStreamEvents);
+}
+
+void Poller::watch_room(const Socket& socket, uint64_t tag, bool wanted) {
+    epoll_event event = {};
+    event.events = wanted ? kStreamEvents | EPOLLOUT : kStreamEvents;
+    event.data.u64 = tag;
+    // Fails only for a socket that is not watched, which is the caller's mistake.
+    CHECK(epoll_ctl(epoll_.fd(), EPOLL_CTL_MOD, socket.fd(), &event) == 0, "errno {}", errno);
 }
 
 Result<void> Poller::watch(const Socket& socket, uint64_t tag, uint32_t events) {

@@ -1,7 +1,8 @@
 // poller.h: epoll, and the way to wake a thread that waits in it.
 //
-// Streams are watched edge-triggered, once for both directions: readiness is remembered by the
-// owner until a call would block, and a busy connection costs no epoll_ctl.
+// Streams are watched edge-triggered: readiness is remembered by the owner until a call would
+// block, and a busy connection costs no epoll_ctl. Room to write is reported only on demand: a Unix
+// socket would report it each time its peer reads.
 //
 // Threads: wait() by one; the rest by any.
 #pragma once
@@ -28,8 +29,10 @@ class Poller {
 
     // Reports `tag` whenever something can be read.
     Result<void> watch_readable(const Socket& socket, uint64_t tag);
-    // Reports each change to readable, writable or hung up.
+    // Reports each change to readable or hung up.
     Result<void> watch_stream(const Socket& socket, uint64_t tag);
+    // Of a watched stream: whether to report, too, that it can be written to.
+    void watch_room(const Socket& socket, uint64_t tag, bool wanted);
     // Closing a socket does this too.
     void forget(const Socket& socket);
 

@@ -100,9 +100,12 @@ TEST(Poller, ReportsAStreamOncePerChangeAndAWakerUntilCleared) {
     ASSERT_TRUE(poller.watch_readable(waker.socket(), 8).ok());
 
     std::array<Ready, 4> ready;
+    EXPECT_TRUE(poller.wait(ready, 0).empty());
+    poller.watch_room(right, 7, true);
     auto seen = poller.wait(ready, 1000);
     ASSERT_EQ(seen.size(), 1u);
     EXPECT_TRUE(seen[0].tag == 7 && seen[0].writable && !seen[0].readable);
+    poller.watch_room(right, 7, false);
     EXPECT_TRUE(poller.wait(ready, 0).empty());
 
     send(left, "x");
