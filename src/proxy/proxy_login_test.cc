@@ -84,9 +84,9 @@ TEST_F(ProxyTest, WhatIsMissingIsSaid) {
 }
 
 TEST_F(ProxyTest, AFailedWakeIsToldWithItsReason) {
-    backplane.on_wake = [](Backplane::Awake done) {
+    backplane.set_wake([](Backplane::Awake done) {
         done(error(Code::internal, "PostgreSQL 17 is not installed").with_hint("install it"));
-    };
+    });
     Client client(kHost, port);
     ASSERT_TRUE(client.start_tls());
     EXPECT_FALSE(client.log_in({{"user", kUser}}, "secret"));
@@ -99,7 +99,7 @@ TEST_F(ProxyTest, AFailedWakeIsToldWithItsReason) {
 
 TEST_F(ProxyTest, AClientWaitsForTheWakeAndIsCountedMeanwhile) {
     std::promise<Backplane::Awake> asked;
-    backplane.on_wake = [&](Backplane::Awake done) { asked.set_value(std::move(done)); };
+    backplane.set_wake([&](Backplane::Awake done) { asked.set_value(std::move(done)); });
     Client client(kHost, port);
     ASSERT_TRUE(client.start_tls());
     auto logged_in = std::async(std::launch::async, [&] {
@@ -115,7 +115,7 @@ TEST_F(ProxyTest, AClientWaitsForTheWakeAndIsCountedMeanwhile) {
 
 TEST_F(ProxyTest, AClientThatLeavesWhileItsComputeStartsIsForgotten) {
     std::promise<Backplane::Awake> asked;
-    backplane.on_wake = [&](Backplane::Awake done) { asked.set_value(std::move(done)); };
+    backplane.set_wake([&](Backplane::Awake done) { asked.set_value(std::move(done)); });
     auto client = std::make_unique<Client>(kHost, port);
     ASSERT_TRUE(client->start_tls());
     client->send(pgwire::startup_packet({{"user", kUser}}));
@@ -142,26 +142,27 @@ TEST_F(ProxyTest, AComputeThatStartsOnlyNowIsWaitedFor) {
 
 TEST_F(ProxyTest, ThePasswordIsReadWhenItArrivesHoweverLate) {
     // As npm's client does: the token is minted after the server has asked for it.
-    std::string token;
-    backplane.on_authenticate = [&](const Login& login) -> Result<void> {
-        if (login.password == token) return {};
+    const std::string token(60'000, 't');
+    std::atomic<bool> minted = false;
+    backplane.set_authenticate([&](const Login& login) -> Result<void> {
+        if (minted && login.password == token) return {};
         return error(Code::unauthenticated, "no");
-    };
+    });
     Client client(kHost, port);
     ASSERT_TRUE(client.start_tls());
     client.send(pgwire::startup_packet({{"user", kUser}, {"database", kDatabase}}));
     ASSERT_EQ(client.receive_until('R'), std::string("\0\0\0\3", 4));
-    token = std::string(60'000, 't');
+    minted = true;
     client.send(pgwire::MessageWriter().begin('p').text(token).end().take());
     EXPECT_EQ(client.receive_until('Z'), "I") << client.error.message;
 }
 
 TEST_F(ProxyTest, PsqlMaySendSixtyKilobytesAsPassword) {
     std::string token(60'000, 't');
-    backplane.on_authenticate = [&](const Login& login) -> Result<void> {
+    backplane.set_authenticate([token](const Login& login) -> Result<void> {
         if (login.password == token) return {};
         return error(Code::unauthenticated, "{} bytes came", login.password.size());
-    };
+    });
     EXPECT_EQ(run_psql("sslmode=require", token, "select 1").output, "1\n");
 }
 

@@ -205,6 +205,16 @@ void FakeBackplane::serve(const std::string& address, const std::string& endpoin
     endpoints_[address] = endpoint;
 }
 
+void FakeBackplane::set_authenticate(OnAuthenticate answer) {
+    std::lock_guard lock(mutex_);
+    on_authenticate_ = std::move(answer);
+}
+
+void FakeBackplane::set_wake(OnWake answer) {
+    std::lock_guard lock(mutex_);
+    on_wake_ = std::move(answer);
+}
+
 Result<std::string> FakeBackplane::endpoint_at(const std::string& address) {
     std::lock_guard lock(mutex_);
     auto found = endpoints_.find(address);
@@ -222,7 +232,12 @@ Result<std::string> FakeBackplane::endpoint_named(const std::string& name) {
 
 Result<void> FakeBackplane::authenticate(const std::string&, const Login& login) {
     ++logins;
-    if (on_authenticate) return on_authenticate(login);
+    OnAuthenticate answer;
+    {
+        std::lock_guard lock(mutex_);
+        answer = on_authenticate_;
+    }
+    if (answer) return answer(login);
     if (login.password == "secret") return {};
     return pgwire::with_sqlstate(
         error(Code::unauthenticated, "password authentication failed for user \"{}\"", login.user),
@@ -231,7 +246,12 @@ Result<void> FakeBackplane::authenticate(const std::string&, const Login& login)
 
 void FakeBackplane::wake(const std::string&, Awake done) {
     ++wakes;
-    if (on_wake) return on_wake(std::move(done));
+    OnWake answer;
+    {
+        std::lock_guard lock(mutex_);
+        answer = on_wake_;
+    }
+    if (answer) return answer(std::move(done));
     done(socket_directory);
 }
 

@@ -93,12 +93,16 @@ class FakeBackplane : public Backplane {
 
     std::atomic<int> wakes = 0;
     std::atomic<int> logins = 0;
-    // When set, answers instead of the above.
-    std::function<Result<void>(const Login&)> on_authenticate;
-    std::function<void(Awake)> on_wake;
+    // Answer instead of the above.
+    using OnAuthenticate = std::function<Result<void>(const Login&)>;
+    using OnWake = std::function<void(Awake)>;
+    void set_authenticate(OnAuthenticate answer);
+    void set_wake(OnWake answer);
 
   private:
     std::mutex mutex_;
+    OnAuthenticate on_authenticate_;                // guarded by mutex_
+    OnWake on_wake_;                                // guarded by mutex_
     std::map<std::string, std::string> endpoints_;  // by address; guarded by mutex_
 };
 
