@@ -135,19 +135,9 @@ Result<std::vector<uint64_t>> Store::dependents(uint64_t lineage) const {
 Result<void> Store::remove_unfinished() {
     for (const std::string& name : TRY(sys::list_names(*disk_, lineages_directory(root_)))) {
         auto lineage = parse<uint64_t>(name, 16, 16);
-        if (!lineage) continue;
-        std::string directory = lineage_directory(root_.c_str(), *lineage).text;
-        if (!TRY(sys::exists(*disk_, lineage_record_path(root_, *lineage)))) {
-            TRY_CTX(sys::remove_tree(*disk_, directory), "remove unfinished lineage");
-            continue;
-        }
-        for (const std::string& inner : TRY(sys::list_names(*disk_, directory))) {
-            auto number = parse<uint32_t>(inner, 10, 8);
-            if (number &&
-                !TRY(sys::exists(*disk_, incarnation_record_path(root_, {*lineage, *number}))))
-                TRY_CTX(sys::remove_tree(*disk_, directory + "/" + inner),
-                        "remove unfinished incarnation");
-        }
+        if (lineage && !TRY(sys::exists(*disk_, lineage_record_path(root_, *lineage))))
+            TRY_CTX(sys::remove_tree(*disk_, lineage_directory(root_.c_str(), *lineage).text),
+                    "remove unfinished lineage");
     }
     return {};
 }
@@ -178,10 +168,17 @@ Result<IncarnationRecord> Store::incarnation(LogId log) const {
 
 Result<LogId> Store::begin_incarnation(uint64_t lineage) {
     std::string directory = lineage_directory(root_.c_str(), lineage).text;
-    // Unfinished ones count here: a number never means two lives, not even across a crash.
+    // Unfinished ones go, but they count: a number never means two lives, not even across a crash.
     uint32_t newest = 0;
-    for (const std::string& name : TRY_CTX(sys::list_names(*disk_, directory), "begin incarnation"))
-        if (auto number = parse<uint32_t>(name, 10, 8)) newest = std::max(newest, *number);
+    for (const std::string& name :
+         TRY_CTX(sys::list_names(*disk_, directory), "begin incarnation")) {
+        auto number = parse<uint32_t>(name, 10, 8);
+        if (!number) continue;
+        newest = std::max(newest, *number);
+        if (!TRY(sys::exists(*disk_, incarnation_record_path(root_, {lineage, *number}))))
+            TRY_CTX(sys::remove_tree(*disk_, directory + "/" + name),
+                    "remove unfinished incarnation");
+    }
     LogId log{lineage, newest + 1};
     std::string mine = incarnation_directory(root_.c_str(), log).text;
     for (const std::string& path : {mine, mine + "/wal"})

@@ -1,8 +1,8 @@
 // lineage.h: lineages, their incarnations, and the making of maps: the cold side of the store.
 //
 // Crash: every record is written beside its name, synced and renamed, and its directory synced,
-// before anything may rest on it; a directory without its record does not exist and is removed by
-// remove_unfinished().
+// before anything may rest on it. A directory without its record does not exist: that of a lineage
+// is removed by remove_unfinished(), that of an incarnation when the next one begins.
 //
 // Threads: calls for different lineages may run side by side, in any process. For one lineage the
 // caller serialises (it holds the lineage's lock); reading calls are free.
@@ -55,8 +55,9 @@ class Store {
     Result<void> remove_lineage(uint64_t lineage);
     // Lineages that were branched from this one, or whose restore points name its indexes.
     Result<std::vector<uint64_t>> dependents(uint64_t lineage) const;
-    // Removes directories of lineages and incarnations whose making was cut short. Only while
-    // nobody makes any: at the start of the server.
+    // Removes directories of lineages whose making was cut short. Only while nobody makes any: at
+    // the start of the server. Incarnations may be in the making then, by computes that outlived
+    // it.
     Result<void> remove_unfinished();
 
     Result<std::vector<uint32_t>> incarnations(uint64_t lineage) const;  // ascending, with a record
