@@ -14,8 +14,13 @@ constexpr size_t kWindowBytes = 1 << 20;
 // Fetches stretches of WAL, each from the file that recovery would read.
 class Windows {
   public:
-    Windows(sys::Disk& disk, const WalFiles& files, std::vector<TimelineSpan> timelines)
-        : disk_(disk), files_(files), timelines_(std::move(timelines)), bytes_(kWindowBytes) {}
+    Windows(sys::Disk& disk, const WalFiles& files, std::vector<TimelineSpan> timelines,
+            uint64_t system_identifier)
+        : disk_(disk),
+          files_(files),
+          timelines_(std::move(timelines)),
+          system_identifier_(system_identifier),
+          bytes_(kWindowBytes) {}
     Windows(const Windows&) = delete;
     Windows& operator=(const Windows&) = delete;
     ~Windows() { close(); }
@@ -32,6 +37,11 @@ class Windows {
                 return errno_error(-fd_,
                                    fmt::format("open WAL segment {}", segment_name(*segment)));
             number_ = number;
+            bool foreign = TRY(is_foreign());
+            if (foreign) {
+                close();
+                return pg::WalWindow{lsn, nullptr, 0};
+            }
         }
         uint64_t offset = lsn % kSegmentBytes;
         size_t wanted = std::min<uint64_t>(bytes_.size(), kSegmentBytes - offset);
@@ -41,6 +51,14 @@ class Windows {
     }
 
   private:
+    // A walk may begin behind a segment's first page, which alone says whose it is.
+    Result<bool> is_foreign() {
+        pg::WalSegmentHeader header;
+        size_t got = TRY_CTX(
+            read_some(disk_, fd_, bytes_.data(), pg::wal_page_offset::long_size, 0), "WAL segment");
+        return system_identifier_ != 0 && pg::read_segment_header(bytes_.data(), got, &header) &&
+               header.system_identifier != system_identifier_;
+    }
     void close() {
         if (fd_ >= 0) disk_.close(fd_);
         fd_ = -1;
@@ -49,6 +67,7 @@ class Windows {
     sys::Disk& disk_;
     const WalFiles& files_;
     std::vector<TimelineSpan> timelines_;
+    uint64_t system_identifier_;
     std::vector<char> bytes_;
     int fd_ = -1;
     uint64_t number_ = 0;
@@ -57,7 +76,8 @@ class Windows {
 }  // namespace
 
 Result<WalEnd> find_end(sys::Disk& disk, const WalFiles& files, const WalWalk& walk) {
-    Windows windows(disk, files, TRY(files.timelines_from(walk.tli)));
+    auto timelines = TRY(files.timelines_from(walk.tli));
+    Windows windows(disk, files, std::move(timelines), walk.system_identifier);
     pg::WalWalker walker({.major = walk.major,
                           .segment_size = static_cast<uint32_t>(kSegmentBytes),
                           .system_identifier = walk.system_identifier},
@@ -78,7 +98,7 @@ Result<WalEnd> find_end(sys::Disk& disk, const WalFiles& files, const WalWalk& w
                 break;
             case pg::WalStep::need_more_data:
                 window = TRY(windows.at(walker.needed()));
-                if (window.size == 0) end.stopped_by = "no further segment";
+                if (window.size == 0) end.stopped_by = "no further segment of this cluster";
                 break;
             case pg::WalStep::end_of_wal:
                 end.stopped_by = pg::wal_stop_text(walker.stop());

@@ -1,0 +1,110 @@
+#include "compute/pgdata.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "compute/files.h"
+#include "pg/control_file.h"
+#include "pg/relation_path.h"
+
+namespace tarn::compute {
+namespace {
+
+namespace fs = std::filesystem;
+
+class PgdataTest : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        char name[] = "/tmp/tarn-pgdata-XXXXXX";
+        directory_ = ::mkdtemp(name);
+        pgdata_ = directory_ + "/pgdata";
+        add({.tablespace = pg::kDefaultTablespace, .database = 5, .relation = 1259}, 3);
+        add({.tablespace = pg::kDefaultTablespace,
+             .database = 5,
+             .relation = 1259,
+             .fork = pg::Fork::visibility},
+            0);
+        add({.tablespace = pg::kGlobalTablespace, .relation = 1262}, 1);
+        add({.tablespace = 16400, .database = 5, .relation = 16401}, 2);
+        point_.files.push_back(
+            {.id = pg::file_id(pg::SlruFile{.kind = pg::SlruKind::xact}), .birth = 1, .length = 1});
+        for (const char* path : {"PG_VERSION", "global/pg_filenode.map", "base/5/PG_VERSION",
+                                 "base/5/pg_filenode.map", "pg_twophase/0000000000000301"})
+            point_.attachments[std::string("file:") + path] = std::string("of ") + path;
+        point_.attachments["control"] = "not a file";
+    }
+    void TearDown() override { fs::remove_all(directory_); }
+    void add(const pg::RelationFile& file, uint32_t length) {
+        point_.files.push_back({.id = pg::file_id(file), .birth = 1, .length = length});
+    }
+
+    std::string directory_, pgdata_;
+    store::RestorePoint point_;
+};
+
+TEST_F(PgdataTest, StubsHaveTheirLengthAndNoBytes) {
+    auto made = materialise(pgdata_, directory_ + "/wal", 17, point_);
+    ASSERT_TRUE(made.ok()) << made.error().text();
+    const std::pair<const char*, uint64_t> stubs[] = {
+        {"base/5/1259", 3},
+        {"base/5/1259_vm", 0},
+        {"global/1262", 1},
+        {"pg_tblspc/16400/PG_17_202406281/5/16401", 2},
+        {"pg_xact/0000", 1}};
+    for (auto [path, blocks] : stubs) {
+        struct stat status {};
+        ASSERT_EQ(::stat((pgdata_ + "/" + path).c_str(), &status), 0) << path;
+        EXPECT_EQ(static_cast<uint64_t>(status.st_size), blocks * 8192) << path;
+        EXPECT_EQ(status.st_blocks, 0) << path;
+    }
+    EXPECT_EQ(fs::read_symlink(pgdata_ + "/pg_wal"), directory_ + "/wal");
+    for (const char* path : {"pg_subtrans", "pg_notify", "pg_logical/snapshots", "pg_replslot"})
+        EXPECT_TRUE(fs::is_directory(pgdata_ + "/" + path)) << path;
+}
+
+TEST_F(PgdataTest, WithoutTheShimTheControlFileIsNone) {
+    ASSERT_TRUE(materialise(pgdata_, directory_ + "/wal", 17, point_).ok());
+    auto bytes = read_file(pgdata_ + "/global/pg_control");
+    ASSERT_TRUE(bytes.ok());
+    ASSERT_EQ(bytes->size(), pg::kControlFileSize);
+    EXPECT_FALSE(
+        pg::decode_control_file(std::as_bytes(std::span(bytes->data(), bytes->size()))).ok());
+}
+
+TEST_F(PgdataTest, SmallFilesGoThereAndBack) {
+    ASSERT_TRUE(materialise(pgdata_, directory_ + "/wal", 17, point_).ok());
+    for (const char* path : {"pg_stat/pgstat.stat", "pg_internal.init", "base/5/pg_internal.init",
+                             "global/pg_internal.init", "postmaster.opts"})
+        ASSERT_TRUE(write_file(pgdata_ + "/" + path, "x").ok());
+    auto running = small_files(pgdata_, false);
+    ASSERT_TRUE(running.ok()) << running.error().text();
+    auto expected = point_.attachments;
+    expected.erase("control");
+    EXPECT_EQ(*running, expected);
+    auto stopped = small_files(pgdata_, true);
+    ASSERT_TRUE(stopped.ok());
+    expected["file:pg_stat/pgstat.stat"] = "x";
+    EXPECT_EQ(*stopped, expected);
+}
+
+TEST_F(PgdataTest, AHostileRestorePointStaysBelowTheDirectory) {
+    for (const char* path : {"../escaped", "/tmp/escaped", "base/../../escaped", ""}) {
+        auto hostile = point_;
+        hostile.attachments[std::string("file:") + path] = "x";
+        auto made = materialise(pgdata_, directory_ + "/wal", 17, hostile);
+        EXPECT_FALSE(made.ok()) << path;
+        EXPECT_FALSE(exists(directory_ + "/escaped"));
+        fs::remove_all(pgdata_);
+    }
+    point_.files.push_back({.id = {1, 1}, .birth = 1, .length = 1});  // no such kind of file
+    point_.files.back().id = {~uint64_t{0}, ~uint64_t{0}};
+    auto made = materialise(pgdata_, directory_ + "/wal", 17, point_);
+    ASSERT_FALSE(made.ok());
+    EXPECT_EQ(made.error().code(), Code::data_loss);
+}
+
+}  // namespace
+}  // namespace tarn::compute

@@ -1,0 +1,225 @@
+// Against WAL that stock PostgreSQL has written.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "pg/control_file.h"
+#include "pg/test_cluster.h"
+#include "wal/wal_carry.h"
+#include "wal/wal_end.h"
+
+namespace tarn::wal {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A cluster whose last second was a crash, and a directory in the shape of an incarnation's with
+// its WAL.
+class CrashedWal : public ::testing::TestWithParam<int> {
+  protected:
+    void SetUp() override {
+        if (!pg::testing::find_binaries(GetParam()))
+            GTEST_SKIP() << pg::testing::missing_binaries(GetParam());
+        char name[] = "/tmp/tarn-wal-XXXXXX";
+        directory_ = ::mkdtemp(name);
+        auto cluster = pg::testing::Cluster::create(GetParam());
+        ASSERT_TRUE(cluster.ok()) << cluster.error().text();
+        auto backend = cluster->start({"wal_recycle=off", "synchronous_commit=on"});
+        ASSERT_TRUE(backend.ok()) << backend.error().text();
+        backend->run("CREATE TABLE t (n int, s text)");
+        middle_ = *Lsn::parse(insert(*backend));
+        last_ = *Lsn::parse(insert(*backend));
+        backend->kill();
+        auto bytes = pg::testing::read_file(cluster->data() + "/global/pg_control");
+        auto control = pg::decode_control_file(bytes);
+        ASSERT_TRUE(control.ok()) << control.error().text();
+        control_ = *control;
+        incarnation_ = directory_ + "/incarnation";
+        fs::create_directories(incarnation_);
+        fs::copy(cluster->data() + "/pg_wal", incarnation_ + "/wal");
+        target_ = directory_ + "/target";
+        fs::create_directories(target_ + "/wal");
+    }
+    void TearDown() override {
+        if (!directory_.empty()) fs::remove_all(directory_);
+    }
+
+    static std::string insert(pg::testing::Backend& backend) {
+        backend.run("INSERT INTO t SELECT n, repeat('x', 500) FROM generate_series(1, 20000) n");
+        return backend.value("SELECT pg_current_wal_flush_lsn()");
+    }
+    WalFiles files(const std::string& incarnation) const {
+        return std::move(WalFiles::list(sys::real_disk(), incarnation)).value();
+    }
+    WalWalk walk(Lsn limit = Lsn{~uint64_t{0}}) const {
+        return {.from = control_.checkpoint_copy.redo,
+                .tli = control_.checkpoint_copy.tli,
+                .limit = limit,
+                .major = GetParam(),
+                .system_identifier = control_.system_identifier};
+    }
+    CarryPlan plan(Lsn end) const {
+        return {
+            .from = control_.checkpoint_copy.redo, .tli = control_.checkpoint_copy.tli, .end = end};
+    }
+
+    std::string directory_, incarnation_, target_;
+    pg::ControlFile control_;
+    Lsn middle_, last_;
+};
+
+TEST_P(CrashedWal, EndsBehindEverythingThatWasFlushed) {
+    auto end = find_end(sys::real_disk(), files(incarnation_), walk());
+    ASSERT_TRUE(end.ok()) << end.error().text();
+    EXPECT_GE(end->end, last_);
+    EXPECT_GT(end->records, 20000u);
+    EXPECT_EQ(end->tli, 1u);
+}
+
+TEST_P(CrashedWal, EndsAtTheLastRecordBelowALimit) {
+    auto end = find_end(sys::real_disk(), files(incarnation_), walk(middle_));
+    ASSERT_TRUE(end.ok()) << end.error().text();
+    EXPECT_EQ(end->end, middle_);
+    auto inside = find_end(sys::real_disk(), files(incarnation_), walk(Lsn{middle_.value + 8}));
+    ASSERT_TRUE(inside.ok());
+    EXPECT_EQ(inside->end, middle_);
+}
+
+TEST_P(CrashedWal, EndsBeforeDamageInTheMiddle) {
+    std::string path = incarnation_ + "/wal/" + segment_name({1, middle_.value / kSegmentBytes});
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(middle_.value % kSegmentBytes - 100));
+    file.write("damaged", 7);
+    file.close();
+    auto end = find_end(sys::real_disk(), files(incarnation_), walk());
+    ASSERT_TRUE(end.ok()) << end.error().text();
+    EXPECT_LT(end->end, middle_);
+}
+
+TEST_P(CrashedWal, OfAnotherClusterIsRefused) {
+    auto foreign = walk();
+    foreign.system_identifier += 1;
+    auto end = find_end(sys::real_disk(), files(incarnation_), foreign);
+    ASSERT_FALSE(end.ok());
+    EXPECT_EQ(end.error().code(), Code::data_loss);
+}
+
+// W1, W2
+TEST_P(CrashedWal, CutCopyEndsAtTheMomentWithZerosBehindIt) {
+    auto carried = carry(sys::real_disk(), files(incarnation_), target_ + "/wal", plan(middle_));
+    ASSERT_TRUE(carried.ok()) << carried.error().text();
+    auto end = find_end(sys::real_disk(), files(target_), walk());
+    ASSERT_TRUE(end.ok()) << end.error().text();
+    EXPECT_EQ(end->end, middle_);
+    auto copies = files(target_);
+    for (const auto& [segment, path] : copies.segments()) {
+        EXPECT_LE(segment.number, (middle_.value - 1) / kSegmentBytes);
+        EXPECT_EQ(fs::file_size(path), kSegmentBytes);
+        EXPECT_EQ(fs::hard_link_count(path), 1u);
+    }
+    auto bytes =
+        pg::testing::read_file(copies.segments().at({1, (middle_.value - 1) / kSegmentBytes}));
+    for (size_t at = middle_.value % kSegmentBytes; at < bytes.size(); ++at)
+        ASSERT_EQ(bytes[at], std::byte{0}) << at;
+}
+
+TEST_P(CrashedWal, CopyWithAnotherSystemIdentifierBelongsToIt) {
+    auto renamed = plan(last_);
+    renamed.system_identifier = 42;
+    ASSERT_TRUE(carry(sys::real_disk(), files(incarnation_), target_ + "/wal", renamed).ok());
+    auto mine = walk();
+    mine.system_identifier = 42;
+    auto end = find_end(sys::real_disk(), files(target_), mine);
+    ASSERT_TRUE(end.ok()) << end.error().text();
+    EXPECT_EQ(end->end, last_);
+}
+
+// W1
+TEST_P(CrashedWal, OnlyWholeDurableSegmentsAreLinked) {
+    auto whole = plan(last_);
+    whole.cut = false;
+    whole.link_below = middle_;
+    ASSERT_TRUE(carry(sys::real_disk(), files(incarnation_), target_ + "/wal", whole).ok());
+    auto copies = files(target_);
+    for (const auto& [segment, path] : copies.segments()) {
+        bool durable = (segment.number + 1) * kSegmentBytes <= middle_.value;
+        EXPECT_EQ(fs::hard_link_count(path), durable ? 2u : 1u) << path;
+    }
+    auto end = find_end(sys::real_disk(), copies, walk());
+    ASSERT_TRUE(end.ok());
+    EXPECT_GE(end->end, last_);
+}
+
+TEST_P(CrashedWal, AMissingSegmentIsDataLoss) {
+    fs::remove(incarnation_ + "/wal/" + segment_name({1, middle_.value / kSegmentBytes}));
+    auto carried = carry(sys::real_disk(), files(incarnation_), target_ + "/wal", plan(last_));
+    ASSERT_FALSE(carried.ok());
+    EXPECT_EQ(carried.error().code(), Code::data_loss);
+}
+
+INSTANTIATE_TEST_SUITE_P(Postgres, CrashedWal, ::testing::Values(16, 17, 18),
+                         ::testing::PrintToStringParamName());
+
+class WalNames : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        char name[] = "/tmp/tarn-wal-XXXXXX";
+        directory_ = ::mkdtemp(name);
+        fs::create_directories(directory_ + "/wal");
+        fs::create_directories(directory_ + "/wal_archive");
+    }
+    void TearDown() override { fs::remove_all(directory_); }
+    void put_file(const std::string& name, const std::string& text = "") {
+        std::ofstream(directory_ + "/" + name) << text;
+    }
+    WalFiles files() const {
+        return std::move(WalFiles::list(sys::real_disk(), directory_)).value();
+    }
+    std::string directory_;
+};
+
+TEST_F(WalNames, RecoveryFollowsTheNewestTimelineThatIsThere) {
+    put_file("wal/00000002.history", "1\t0/3000148\tno recovery target specified\n");
+    put_file("wal/00000003.history",
+             "1\t0/3000148\tno recovery target specified\n\n2\t0/5000000\tagain\n");
+    for (const char* name : {"wal/000000010000000000000003", "wal/000000020000000000000003",
+                             "wal/000000010000000000000004", "wal/000000020000000000000004",
+                             "wal_archive/000000030000000000000005"})
+        put_file(name);
+    auto found = files();
+    auto timelines = found.timelines_from(1);
+    ASSERT_TRUE(timelines.ok()) << timelines.error().text();
+    ASSERT_EQ(timelines->size(), 3u);
+    EXPECT_EQ((*timelines)[1].begin.text(), "0/3000148");
+    EXPECT_EQ((*timelines)[2].begin.text(), "0/5000000");
+    EXPECT_EQ(found.choose(*timelines, 3)->tli, 2u);
+    EXPECT_EQ(found.choose(*timelines, 4)->tli, 2u);
+    EXPECT_EQ(found.choose(*timelines, 5)->tli, 3u);
+    EXPECT_EQ(found.choose(*timelines, 6), nullptr);
+}
+
+TEST_F(WalNames, AHistoryThatContradictsItselfIsDataLoss) {
+    for (const char* text : {"2\t0/3000148\tx\n", "1\n", "1\tnowhere\tx\n", "no number\n"}) {
+        put_file("wal/00000002.history", text);
+        auto timelines = files().timelines_from(1);
+        ASSERT_FALSE(timelines.ok()) << text;
+    }
+}
+
+TEST_F(WalNames, TheArchiveKeepsWhatARestorePointNeeds) {
+    put_file("wal_archive/000000010000000000000003");
+    put_file("wal_archive/000000010000000000000004");
+    put_file("wal_archive/something else");
+    ASSERT_TRUE(trim_archive(sys::real_disk(), directory_, Lsn{4 * kSegmentBytes + 1}).ok());
+    EXPECT_FALSE(fs::exists(directory_ + "/wal_archive/000000010000000000000003"));
+    EXPECT_TRUE(fs::exists(directory_ + "/wal_archive/000000010000000000000004"));
+    EXPECT_TRUE(fs::exists(directory_ + "/wal_archive/something else"));
+}
+
+}  // namespace
+}  // namespace tarn::wal
