@@ -71,6 +71,7 @@ void Loop::accept(uint64_t listener) {
             log::error("proxy: {}; trying again in {} ms", origin.error().text(),
                        kAcceptPause / 1ms);
             listeners_.pause();
+            ++shared_.counters.accept_pauses;
             accept_again_ = shared_.now + kAcceptPause;
             return;
         }

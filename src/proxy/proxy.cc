@@ -136,6 +136,7 @@ Stats Proxy::stats() const {
     return {.connections_open = counters.connections_open,
             .connections_accepted = counters.connections_accepted,
             .connections_dropped = counters.connections_dropped,
+            .accept_pauses = counters.accept_pauses,
             .logins_done = counters.logins_done,
             .logins_refused = counters.logins_refused,
             .cancels_forwarded = counters.cancels_forwarded,

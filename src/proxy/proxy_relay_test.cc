@@ -1,11 +1,12 @@
 // What flows through the proxy once a client is logged in: rows, COPY, cancels, ends.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
+#include <sys/resource.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <future>
-#include <numeric>
+#include <random>
 
 #include "pgwire/message.h"
 #include "proxy/proxy_fixture.h"
@@ -262,6 +263,54 @@ TEST_F(ProxyTest, APortInUseIsNamedWithItsHolder) {
     EXPECT_NE(added.error().text().find(fmt::format("(pid {}) on 0.0.0.0", getpid())),
               std::string::npos)
         << added.error().text();
+}
+
+TEST_F(ProxyTest, WithoutDescriptorsClientsWaitInsteadOfBeingRefused) {
+    sys::Socket waiting(::socket(AF_INET, SOCK_STREAM, 0));
+    int lowest_free = dup(waiting.fd());
+    close(lowest_free);
+    rlimit before = {};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    rlimit none_left = before;
+    none_left.rlim_cur = static_cast<rlim_t>(lowest_free);
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none_left), 0);
+    sys::SocketAddress address = sys::SocketAddress::parse(kHost, port).value();
+    EXPECT_EQ(::connect(waiting.fd(), address.raw(), address.raw_bytes()), 0);
+    bool paused = eventually([&] { return proxy->stats().accept_pauses > 0; });
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_TRUE(paused);
+    EXPECT_TRUE(eventually([&] { return proxy->stats().connections_open == 1; }));
+    EXPECT_EQ(logged_in()->query("select 1"), "1");
+}
+
+TEST_F(ProxyTest, NoiseAtAnyStageHarmsNobodyElse) {
+    const char* given = std::getenv("TARN_SEED");
+    uint64_t seed = given ? std::strtoull(given, nullptr, 10) : std::random_device()();
+    std::printf("TARN_SEED=%llu\n", static_cast<unsigned long long>(seed));
+    std::mt19937_64 random(seed);
+    auto noise = [&] {
+        std::string bytes(random() % 300, '\0');
+        for (char& byte : bytes) byte = static_cast<char>(random());
+        return bytes;
+    };
+    std::unique_ptr<Client> bystander = logged_in();
+    for (int i = 0; i < 300; ++i) {
+        Client client(kHost, port);
+        size_t stage = random() % 5;
+        if (stage == 1) client.send(pgwire::ssl_request());
+        if (stage > 1) {
+            ASSERT_TRUE(client.start_tls());
+        }
+        if (stage > 2)
+            client.send(pgwire::startup_packet({{"user", kUser}, {"database", kDatabase}}));
+        if (stage > 3) client.send(pgwire::MessageWriter().begin('p').text("secret").end().take());
+        client.send(noise());
+        if (random() % 2 == 0) client.end_sending();
+    }
+    EXPECT_EQ(bystander->query("select 1"), "1");
+    bystander.reset();
+    EXPECT_TRUE(eventually([&] { return proxy->stats().connections_open == 0; }));
+    EXPECT_EQ(proxy->activity("ep-1")->sessions, 0u);
 }
 
 TEST_F(ProxyTest, StoppingEndsEverySession) {

@@ -11,6 +11,7 @@ struct Counters {
     std::atomic<uint64_t> connections_open = 0;
     std::atomic<uint64_t> connections_accepted = 0;
     std::atomic<uint64_t> connections_dropped = 0;  // over the limit, without a word
+    std::atomic<uint64_t> accept_pauses = 0;        // descriptors or memory ran out
     std::atomic<uint64_t> logins_done = 0;
     std::atomic<uint64_t> logins_refused = 0;
     std::atomic<uint64_t> cancels_forwarded = 0;
@@ -23,6 +24,7 @@ struct Stats {
     uint64_t connections_open = 0;
     uint64_t connections_accepted = 0;
     uint64_t connections_dropped = 0;
+    uint64_t accept_pauses = 0;
     uint64_t logins_done = 0;
     uint64_t logins_refused = 0;
     uint64_t cancels_forwarded = 0;
