@@ -1,6 +1,5 @@
 #include "main/front_door.h"
 
-#include "base/log.h"
 #include "proxy/login_errors.h"
 #include "sys/clock.h"
 
@@ -10,7 +9,6 @@ namespace {
 
 constexpr int kWakers =
     8;  // computes that start side by side; more would only slow each other down
-constexpr auto kLook = std::chrono::seconds(5);  // for addresses, should an announcement be missed
 
 // The control plane's word for a refused token, in the form the service gives it to clients.
 Error as_login_error(const Error& refused, const std::string& user) {
@@ -24,59 +22,19 @@ Error as_login_error(const Error& refused, const std::string& user) {
 
 Result<void> FrontDoor::start(const proxy::Options& options, const std::string& address_block) {
     proxy_ = TRY(proxy::Proxy::start(options, *this));
-    // A listener on all addresses blocks every endpoint's: better told now than at the first one
-    // made.
     std::string probe = address_block.substr(0, address_block.rfind('.')) + ".1";
     TRY_CTX(proxy_->add_listener(probe), "listen for endpoints on {}", probe);
     proxy_->remove_listener(probe);
-    TRY(listen_for_all());
-    control_.set_activity_source(this);
-    threads_.emplace_back([this](std::stop_token stop) { follow_endpoints(stop); });
     for (int i = 0; i < kWakers; ++i)
-        threads_.emplace_back([this](std::stop_token stop) { wake_waiting(stop); });
+        wakers_.emplace_back([this](std::stop_token stop) { wake_waiting(stop); });
     return {};
 }
 
 void FrontDoor::stop() {
-    control_.set_activity_source(nullptr);
-    for (std::jthread& thread : threads_) thread.request_stop();
-    control_.core().board.announce();  // the follower waits there
-    threads_.clear();
-    if (proxy_) proxy_->stop();
-    for (Wanted& wanted : std::exchange(queue_, {}))
-        wanted.done(error(Code::unavailable, "the server is stopping"));
-}
-
-Result<void> FrontDoor::listen_for_all() {
-    auto rows =
-        TRY(meta_.read([](meta::Session& session) { return meta::all_endpoints(session); }));
-    std::set<std::string> wanted;
-    for (const meta::EndpointRow& row : rows) wanted.insert(row.address);
-    for (const std::string& address : addresses_)
-        if (!wanted.contains(address)) proxy_->remove_listener(address);
-    Result<void> outcome;
-    std::set<std::string> listening;
-    for (const std::string& address : wanted) {
-        auto added = proxy_->add_listener(address);
-        if (added.ok())
-            listening.insert(address);
-        else
-            outcome = std::move(added).error();
-    }
-    addresses_ = std::move(listening);
-    return outcome;
-}
-
-// Every mutation is announced at the board, so a new endpoint has its listener before its operation
-// ends.
-void FrontDoor::follow_endpoints(std::stop_token stop) {
-    control::OperationBoard& board = control_.core().board;
-    while (!stop.stop_requested()) {
-        uint64_t seen = board.version();
-        if (auto listening = listen_for_all(); !listening.ok())
-            log::error("front door: listen for endpoints: {}", listening.error().text());
-        board.wait(seen, std::chrono::steady_clock::now() + kLook);
-    }
+    if (proxy_) proxy_->stop();  // first: from now on nobody asks for a wake
+    for (std::jthread& waker : wakers_) waker.request_stop();
+    wakers_.clear();
+    queue_.clear();
 }
 
 Result<std::string> FrontDoor::endpoint_at(const std::string& address) {
@@ -117,21 +75,33 @@ void FrontDoor::wake_waiting(std::stop_token stop) {
             queue_.pop_front();
         }
         auto status = control_.wake.wake(wanted.endpoint);
-        if (status.ok()) {
+        if (status.ok())
             wanted.done(status->socket_directory);
-        } else {
-            log::warn("front door: wake {}: {}", wanted.endpoint, status.error().text());
-            wanted.done(std::move(status).error());
-        }
+        else
+            wanted.done(std::move(status).error());  // the proxy logs it and tells the client
     }
+}
+
+Result<void> FrontDoor::open(const std::string& address) {
+    TRY(proxy_->add_listener(address));
+    return {};
+}
+
+void FrontDoor::close(const std::string& endpoint_uid, const std::string& address) {
+    proxy_->remove_listener(address);
+    proxy_->disconnect(endpoint_uid, error(Code::not_found, "the endpoint was deleted"));
+    proxy_->forget(endpoint_uid);
+}
+
+void FrontDoor::disconnect(const std::string& endpoint_uid, const Error& why) {
+    proxy_->disconnect(endpoint_uid, why);
 }
 
 control::Activity FrontDoor::activity(const std::string& endpoint_uid) const {
     auto usage = proxy_->activity(endpoint_uid);
     if (!usage) return {};
     // The proxy counts with a clock that never steps; the control plane keeps wall-clock times.
-    auto ago =
-        std::chrono::duration_cast<Span>(std::chrono::steady_clock::now() - usage->last_active);
+    Span ago = sys::real_clock().elapsed() - usage->last_active;
     // Until sessions can be rebuilt, every open one keeps its compute awake.
     return {.open_sessions = usage->sessions,
             .blocking_sessions = usage->sessions,

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -93,6 +94,22 @@ Result<void> introduce(control::Identities& identities, const ServeOptions& opti
     return {};
 }
 
+Result<std::unique_ptr<api::Server>> start_api(const ServeOptions& options,
+                                               control::Control& control) {
+    auto colon = options.http.rfind(':');
+    uint16_t port = 0;
+    const char* end = options.http.data() + options.http.size();
+    if (colon == options.http.npos ||
+        std::from_chars(options.http.data() + colon + 1, end, port).ptr != end)
+        return error(Code::invalid_argument, "listen on '{}': expected ADDRESS:PORT", options.http);
+    return api::Server::start(control, options.http.substr(0, colon), port,
+                              {.version = TARN_VERSION,
+                               .http_address = options.http,
+                               .data_directory = options.data_directory,
+                               .workspace_id = TRY(control.identities.workspace_id()),
+                               .start_time = sys::real_clock().now()});
+}
+
 // The signals that end the server; blocked in every thread, taken by wait_for_end() alone.
 sigset_t end_signals() {
     sigset_t signals;
@@ -122,8 +139,9 @@ Result<void> serve(const ServeOptions& options) {
 
     FrontDoor door(*control, *meta, *computes);
     TRY(door.start(proxy_options(options), options.address_block));
+    control->set_front_door(&door);
     TRY_CTX(control->start(), "start control plane");
-    auto api = TRY_CTX(api::Server::start({.address = options.http}, *control), "start API");
+    auto api = TRY_CTX(start_api(options, *control), "start API");
     log::info("serve: ready api=http://{} data={} computes_as={} postgres={}", options.http,
               options.data_directory, computes->user().name, fmt::join(computes->majors(), ","));
 
@@ -131,8 +149,8 @@ Result<void> serve(const ServeOptions& options) {
     ::sigwait(&signals, &signal);
     log::info("serve: ends on signal {}; running computes go on, client connections end", signal);
     api->stop();
-    door.stop();
     control->stop();
+    door.stop();
     return {};
 }
 
