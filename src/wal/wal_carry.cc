@@ -21,18 +21,19 @@ bool all_zero(std::string_view bytes) {
                              std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
-// Copies the first `bytes` of a segment into a file of full segment size. Zeros stay holes.
-Result<void> copy_bytes(sys::Disk& disk, int from, int to, uint64_t bytes,
-                        uint64_t system_identifier) {
-    if (int result = disk.truncate(to, static_cast<int64_t>(kSegmentBytes)); result < 0)
-        return errno_error(-result, "set its length");
+// Which bytes of a segment a copy has: its first page, which says whose it is, and a stretch. The
+// rest is holes, read as zeros.
+struct Stretch {
+    uint64_t begin = 0;
+    uint64_t end = kSegmentBytes;
+};
+
+Result<void> copy_bytes(sys::Disk& disk, int from, int to, Stretch stretch) {
     std::vector<char> chunk(kChunk);
-    for (uint64_t at = 0; at < bytes;) {
-        size_t wanted = std::min<uint64_t>(chunk.size(), bytes - at);
+    for (uint64_t at = stretch.begin; at < stretch.end;) {
+        size_t wanted = std::min<uint64_t>(chunk.size(), stretch.end - at);
         size_t got = TRY(read_some(disk, from, chunk.data(), wanted, at));
         if (got == 0) break;  // a segment that was being made: what is missing is zeros
-        if (at == 0 && system_identifier != 0 && got >= pg::wal_page_offset::long_size)
-            put(chunk.data(), pg::wal_page_offset::system_identifier, system_identifier);
         std::string_view data(chunk.data(), got);
         if (!all_zero(data)) TRY(write_fully(disk, to, data, at));
         at += got;
@@ -40,18 +41,41 @@ Result<void> copy_bytes(sys::Disk& disk, int from, int to, uint64_t bytes,
     return {};
 }
 
+Result<void> copy_first_page(sys::Disk& disk, int from, int to, Stretch stretch,
+                             uint64_t system_identifier) {
+    char page[pg::kWalPageSize];
+    size_t wanted = std::min<uint64_t>(sizeof page, stretch.end);
+    size_t got = TRY(read_some(disk, from, page, wanted, 0));
+    std::string_view data(page, got);
+    if (all_zero(data)) return {};
+    if (system_identifier != 0 && got >= pg::wal_page_offset::long_size)
+        put(page, pg::wal_page_offset::system_identifier, system_identifier);
+    return write_fully(disk, to, data, 0);
+}
+
 Result<void> copy_segment(sys::Disk& disk, const WalFiles& files, SegmentId segment,
-                          const std::string& target, uint64_t bytes, uint64_t system_identifier) {
+                          const std::string& target, Stretch stretch, uint64_t system_identifier) {
     std::string path = target + "/" + segment_name(segment);
     DiskFile from(disk, files.open(segment));
     if (from.fd() < 0)
         return errno_error(-from.fd(), fmt::format("open WAL segment {}", segment_name(segment)));
     DiskFile to(disk, disk.open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600));
     if (to.fd() < 0) return errno_error(-to.fd(), fmt::format("create {}", path));
-    TRY_CTX(copy_bytes(disk, from.fd(), to.fd(), bytes, system_identifier), "copy WAL to {}", path);
+    if (int result = disk.truncate(to.fd(), static_cast<int64_t>(kSegmentBytes)); result < 0)
+        return errno_error(-result, fmt::format("set the length of {}", path));
+    stretch.begin = std::max<uint64_t>(stretch.begin, pg::kWalPageSize);
+    TRY_CTX(copy_first_page(disk, from.fd(), to.fd(), stretch, system_identifier), "copy WAL to {}",
+            path);
+    TRY_CTX(copy_bytes(disk, from.fd(), to.fd(), stretch), "copy WAL to {}", path);
     if (int result = disk.sync(to.fd(), sys::SyncSite::wal_copy_data); result < 0)
         return errno_error(-result, fmt::format("sync {}", path));
     return {};
+}
+
+// Replay begins at `from`: pages before it are nobody's business.
+uint64_t first_byte(SegmentId segment, Lsn from) {
+    if (segment.number != from.value / kSegmentBytes) return 0;
+    return from.value % kSegmentBytes / pg::kWalPageSize * pg::kWalPageSize;
 }
 
 Result<void> link_segment(sys::Disk& disk, const WalFiles& files, SegmentId segment,
@@ -87,8 +111,9 @@ Result<void> carry_cut(sys::Disk& disk, const WalFiles& files, const std::string
         if (!segment)
             return error(Code::data_loss, "there is no WAL segment for {} on timeline {}",
                          Lsn{number * kSegmentBytes}.text(), plan.tli);
-        uint64_t bytes = std::min<uint64_t>(kSegmentBytes, plan.end.value - number * kSegmentBytes);
-        TRY(copy_segment(disk, files, *segment, target, bytes, plan.system_identifier));
+        uint64_t end = std::min<uint64_t>(kSegmentBytes, plan.end.value - number * kSegmentBytes);
+        TRY(copy_segment(disk, files, *segment, target, {first_byte(*segment, plan.from), end},
+                         plan.system_identifier));
     }
     return {};
 }
@@ -110,7 +135,8 @@ Result<void> carry(sys::Disk& disk, const WalFiles& files, const std::string& ta
             if (linked)
                 TRY(link_segment(disk, files, segment, target));
             else
-                TRY(copy_segment(disk, files, segment, target, kSegmentBytes, 0));
+                TRY(copy_segment(disk, files, segment, target,
+                                 {first_byte(segment, plan.from), kSegmentBytes}, 0));
         }
     }
     int result = disk.sync_directory(target.c_str(), sys::SyncSite::wal_copy_directory);
