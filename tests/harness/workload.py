@@ -207,7 +207,7 @@ class Tables(Worker):
         name = self.random.choice(sorted(self.tables))
         rows, total = self.tables[name]
         more = self.random.randint(1, 2000)
-        first = total + 1  # above everything there, so that deletes can be counted
+        first = self.random.randint(1, 1_000_000)
         return self.random.choice([
             ("table", name, None, f"DROP TABLE {name}"),
             ("table", name, (0, 0), f"TRUNCATE {name}"),

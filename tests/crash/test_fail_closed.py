@@ -1,0 +1,77 @@
+"""Only PostgreSQL with the shim gets at page contents, and nobody can switch off what safety rests on."""
+
+import os
+import subprocess
+
+import psycopg
+import pytest
+from harness.server import Server, primary
+
+BLOCK = 8192
+
+
+def compute_directory(server, endpoint):
+    return server.data / "endpoints" / server.api.get_endpoint(name=endpoint).uid
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def endpoint(server):
+    server.create_project("closed")
+    server.query(primary("closed"), "create table t as select g, repeat('x', 500) as pad from generate_series(1, 2000) g")
+    return primary("closed")
+
+
+def relation_file(server, endpoint):
+    return server.query(endpoint, "select pg_relation_filepath('t')")[0][0]
+
+
+def test_postgres_without_the_shim_refuses_the_directory(server, endpoint):
+    """On a copy, so that nothing but the missing shim stands in its way: no lock file, no running server."""
+    original = compute_directory(server, endpoint) / "pgdata"
+    copy = server.root / "pgdata-copy"
+    subprocess.run(["cp", "-a", str(original), str(copy)], check=True)
+    (copy / "postmaster.pid").unlink()
+    postmaster = server.postgres_of(endpoint)[0]
+    program = os.readlink(f"/proc/{postmaster.pid}/exe")
+    owner = os.stat(original).st_uid
+    run = subprocess.run([program, "--single", "-D", str(copy), "databricks_postgres"], input="select 1;\n", text=True,
+                         capture_output=True, timeout=60, user=owner if os.geteuid() == 0 else None, cwd="/",
+                         env={"PATH": os.environ["PATH"]})
+    assert run.returncode != 0
+    assert "control file" in run.stderr, run.stderr
+
+
+def test_stubs_hold_no_page(server, endpoint):
+    stub = compute_directory(server, endpoint) / "pgdata" / relation_file(server, endpoint)
+    status = os.stat(stub)
+    assert status.st_size == 0 or status.st_size % BLOCK == 0
+    assert status.st_size >= 100 * BLOCK, "the stub has the length of the relation"
+    assert status.st_blocks == 0, "and none of its data"
+
+
+def test_a_tablespace_with_a_location_is_refused(server, endpoint):
+    location = server.root / "elsewhere"
+    location.mkdir()
+    os.chown(location, os.stat(compute_directory(server, endpoint)).st_uid, -1)
+    with server.superuser(endpoint) as conn, pytest.raises(psycopg.Error):
+        conn.execute(f"create tablespace elsewhere location '{location}'")
+    assert server.query(endpoint, "select count(*) from t") == [(2000,)]
+
+
+def test_safety_settings_cannot_be_altered(server, endpoint):
+    with server.superuser(endpoint) as conn:
+        for name, value in (("fsync", "off"), ("wal_recycle", "on"), ("full_page_writes", "on")):
+            before = conn.execute(f"show {name}").fetchone()[0]
+            conn.execute(f"alter system set {name} = {value}")
+            conn.execute("select pg_reload_conf()")
+            assert conn.execute(f"show {name}").fetchone()[0] == before
+
+
+def test_no_tenant_is_a_server.superuser(endpoint):
+    assert server.query(endpoint, "select rolsuper from pg_roles where rolname = current_user") == [(False,)]
