@@ -105,7 +105,8 @@ Response handle(const Router& router, control::Control& control, Request request
                 const std::string& authorization) {
     std::string id = control::draw_uuid(control.core().environment);
     auto result = dispatch(router, control, request, authorization);
-    Response response = result.ok() ? *std::move(result) : error_response(result.error(), id);
+    Response response =
+        result.ok() ? std::move(result).value() : error_response(result.error(), id);
     if (!result.ok()) {
         auto level = response.status >= 500 ? spdlog::level::err : spdlog::level::info;
         spdlog::log(level, "api: {} {} status={} request={}: {}", request.method, request.path,

@@ -64,7 +64,7 @@ Result<Response> status_of(Control& control, const ServerInfo& server) {
         if (!branches.ok()) continue;  // deleted a moment ago
         for (const auto& branch : branches->items) {
             auto status = branch_status(control, branch);
-            if (status.ok()) entry["branches"].push_back(*std::move(status));
+            if (status.ok()) entry["branches"].push_back(std::move(status).value());
         }
         body["projects"].push_back(std::move(entry));
     }

@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -50,15 +51,6 @@ Result<std::string> generate_private_key() {
     return contents(bio.get());
 }
 
-Result<std::string> public_key_of(const std::string& private_pem) {
-    Bio in(BIO_new_mem_buf(private_pem.data(), static_cast<int>(private_pem.size())));
-    Pkey key(in ? PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr) : nullptr);
-    Bio out(BIO_new(BIO_s_mem()));
-    if (!key || !out || PEM_write_bio_PUBKEY(out.get(), key.get()) != 1)
-        return error(Code::data_loss, "read a signing key from the metadata: it is damaged");
-    return contents(out.get());
-}
-
 // The contract's text comes first: tools look for it.
 Error refused(std::string_view reason, std::string detail) {
     return error(Code::unauthenticated, "OAuth: User is not authorized: {}", detail)
@@ -96,18 +88,17 @@ Result<Span> ttl_of(const CredentialRequest& request, Time now) {
 
 Result<void> Credentials::open() {
     auto rows = TRY(
-        core_.meta.write([&](meta::Session& session) -> Result<std::vector<meta::SigningKeyRow>> {
-            auto found = TRY(meta::list_signing_keys(session));
-            for (const auto& row : found)
-                if (!row.retire_time) return found;
-            meta::SigningKeyRow fresh{.kid = draw_hex(core_.environment, 64),
-                                      .private_key = TRY(generate_private_key()),
-                                      .create_time = core_.now(),
-                                      .retire_time = {}};
-            TRY(meta::insert_signing_key(session, fresh));
-            found.insert(found.begin(), std::move(fresh));
-            return found;
-        }));
+        core_.meta.read([](meta::Session& session) { return meta::list_signing_keys(session); }));
+    auto signs = [](const meta::SigningKeyRow& row) { return !row.retire_time; };
+    if (std::ranges::none_of(rows, signs)) {
+        meta::SigningKeyRow fresh{.kid = draw_hex(core_.environment, 64),
+                                  .private_key = TRY(generate_private_key()),
+                                  .create_time = core_.now(),
+                                  .retire_time = {}};
+        TRY(core_.meta.write(
+            [&](meta::Session& session) { return meta::insert_signing_key(session, fresh); }));
+        rows.insert(rows.begin(), std::move(fresh));
+    }
     for (const auto& row : rows) {
         keys_[row.kid] = {row.private_key, TRY(public_key_of(row.private_key))};
         if (signing_kid_.empty() && !row.retire_time) signing_kid_ = row.kid;
@@ -175,6 +166,15 @@ Result<void> Credentials::verify(const std::string& token, std::string_view endp
         return refused("wrong_user", fmt::format("the token was made for user \"{}\", not \"{}\"",
                                                  subject, postgres_user));
     return {};
+}
+
+Result<std::string> public_key_of(const std::string& private_pem) {
+    Bio in(BIO_new_mem_buf(private_pem.data(), static_cast<int>(private_pem.size())));
+    Pkey key(in ? PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr) : nullptr);
+    Bio out(BIO_new(BIO_s_mem()));
+    if (!key || !out || PEM_write_bio_PUBKEY(out.get(), key.get()) != 1)
+        return error(Code::data_loss, "read a signing key from the metadata: it is damaged");
+    return contents(out.get());
 }
 
 }  // namespace tarn::control

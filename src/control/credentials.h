@@ -54,4 +54,7 @@ class Credentials {
     std::string signing_kid_;          // constant after open()
 };
 
+// The public half, in PEM, of a private key in PEM.
+Result<std::string> public_key_of(const std::string& private_pem);
+
 }  // namespace tarn::control

@@ -40,12 +40,16 @@ Result<std::string> issue_token(Core& core, meta::Session& session, int64_t user
 
 Result<void> check_user_name(const std::string& name) {
     bool fits = !name.empty() && name.size() <= kMaxIdentifierBytes;
+    // Names that PostgreSQL or the platform have taken.
+    fits = fits && !name.starts_with("pg_") && name != "postgres" && name != "public" &&
+           name != "none" && name != "databricks_superuser";
     for (char c : name) fits = fits && c > 0x20 && c < 0x7f && c != '"' && c != '\'' && c != '\\';
     if (!fits)
-        return error(Code::invalid_argument,
-                     "'{}' cannot be a user name: it is also a Postgres role, so it has 1 to {} "
-                     "printable ASCII characters without spaces or quotes",
-                     name, kMaxIdentifierBytes);
+        return error(
+            Code::invalid_argument,
+            "'{}' cannot be a user name: it is also a Postgres role, so it has 1 to {} "
+            "printable ASCII characters without spaces or quotes, and is none of PostgreSQL's own",
+            name, kMaxIdentifierBytes);
     return {};
 }
 

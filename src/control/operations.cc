@@ -46,14 +46,16 @@ Result<OperationView> Operations::view(meta::OperationRow row) {
     // A resource that was deleted since is no failure of the operation.
     switch (info(*kind).resource) {
         case ResourceKind::project:
-            if (auto found = projects_.get_by_uid(uid); found.ok()) view.result = *std::move(found);
+            if (auto found = projects_.get_by_uid(uid); found.ok())
+                view.result = std::move(found).value();
             break;
         case ResourceKind::branch:
-            if (auto found = branches_.get_by_uid(uid); found.ok()) view.result = *std::move(found);
+            if (auto found = branches_.get_by_uid(uid); found.ok())
+                view.result = std::move(found).value();
             break;
         default:
             if (auto found = endpoints_.get_by_uid(uid); found.ok())
-                view.result = *std::move(found);
+                view.result = std::move(found).value();
             break;
     }
     return view;

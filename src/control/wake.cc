@@ -69,7 +69,7 @@ Result<void> Wake::adopt() {
             std::vector<FoundEndpoint> all;
             for (const auto& row : TRY(meta::all_endpoints(session))) {
                 auto found = live_endpoint_by_uid(session, row.uid);
-                if (found.ok()) all.push_back(*std::move(found));
+                if (found.ok()) all.push_back(std::move(found).value());
             }
             return all;
         }));

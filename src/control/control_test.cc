@@ -1,0 +1,404 @@
+#include "control/control_fixture.h"
+#include "meta/settings.h"
+
+namespace tarn::control {
+namespace {
+
+using std::chrono::days;
+using std::chrono::hours;
+using std::chrono::seconds;
+
+class ControlTest : public ControlFixture {
+  protected:
+    void make_project(const std::string& id) {
+        ASSERT_EQ(project_error(id), "");
+        settle();
+    }
+    void make_branch(const std::string& project, const std::string& id,
+                     Expiration expiration = NoExpiry{}, const std::string& source = "") {
+        auto operation = create_branch(project, id, expiration, source);
+        ASSERT_EQ(message(operation), "");
+        settle();
+        ASSERT_TRUE(outcome(operation).row.done);
+        ASSERT_FALSE(outcome(operation).row.error_code) << *outcome(operation).row.error_message;
+    }
+    std::string delete_error(const std::string& project, const std::string& branch) {
+        return message(control_->branches.remove(project, branch, true));
+    }
+    std::vector<std::string> branch_ids(const std::string& project) {
+        std::vector<std::string> ids;
+        auto page = control_->branches.list(project, "", "", false, 1000);
+        for (const auto& view : page->items) ids.push_back(view.row.id);
+        return ids;
+    }
+};
+
+TEST_F(ControlTest, NewProjectHasBranchEndpointRoleAndDatabase) {
+    auto operation = create_project("my-app");
+    EXPECT_FALSE(outcome(operation).row.done);
+    EXPECT_EQ(primary("my-app").current, EndpointState::init);
+    settle();
+    OperationView done = outcome(operation);
+    EXPECT_TRUE(done.row.done);
+    const auto& project = std::get<ProjectView>(done.result);
+    EXPECT_EQ(project.row.display_name, "my-app");
+    EXPECT_EQ(project.row.pg_version, 17);
+    EXPECT_EQ(project.row.owner, "Jane.Doe@example.com");
+    EXPECT_EQ(project.default_branch, "projects/my-app/branches/production");
+
+    auto branch = control_->branches.get("my-app", "production");
+    EXPECT_TRUE(branch->is_default);
+    EXPECT_TRUE(branch->row.is_root());
+    EXPECT_EQ(branch->row.state, meta::State::ready);
+
+    EndpointView endpoint = primary("my-app");
+    EXPECT_EQ(endpoint.current, EndpointState::active);
+    EXPECT_FALSE(endpoint.pending);
+    EXPECT_EQ(endpoint.row.min_cu, 1);
+    EXPECT_EQ(endpoint.row.max_cu, 1);
+    EXPECT_EQ(endpoint.row.suspend, hours{24});
+    EXPECT_TRUE(endpoint.row.uid.starts_with("ep-"));
+    EXPECT_TRUE(branch->row.uid.starts_with("br-"));
+
+    auto role = control_->roles.get("my-app", "production", "jane-doe");
+    EXPECT_EQ(role->row.postgres_role, "Jane.Doe@example.com");
+    auto database = control_->databases.get("my-app", "production", "databricks-postgres");
+    EXPECT_EQ(database->row.postgres_database, "databricks_postgres");
+    EXPECT_EQ(computes_.roles,
+              (std::set<std::string>{"Jane.Doe@example.com", "databricks_superuser"}));
+    EXPECT_EQ(computes_.databases, std::set<std::string>{"databricks_postgres"});
+}
+
+TEST_F(ControlTest, ResourcesAreFoundByUidAndByTheOlderEndpointId) {
+    make_project("p");
+    std::string project_uid = control_->projects.get("p")->row.uid;
+    std::string branch_uid = control_->branches.get(project_uid, "production")->row.uid;
+    std::string endpoint_uid = primary("p").row.uid;
+    EXPECT_EQ(control_->projects.get(project_uid)->row.id, "p");
+    EXPECT_EQ(control_->endpoints.get(project_uid, branch_uid, endpoint_uid)->row.id, "primary");
+    EXPECT_EQ(control_->endpoints.get("p", "production", "ep-primary")->row.uid, endpoint_uid);
+    EXPECT_EQ(message(control_->endpoints.get("p", "production", "ep-secondary")),
+              "endpoint not found");
+}
+
+TEST_F(ControlTest, OnlyInstalledVersionsCanBeHad) {
+    computes_.installed = {16, 17};
+    auto error_of = [&](int version) {
+        ProjectDraft draft;
+        draft.id = "p";
+        draft.pg_version = version;
+        auto created = control_->projects.create(caller_, draft);
+        return created.ok() ? "" : created.error().text();
+    };
+    EXPECT_EQ(error_of(15), "Field 'spec.pg_version' must be one of 16, 17, 18, got 15.");
+    EXPECT_EQ(
+        error_of(18),
+        "Field 'spec.pg_version': PostgreSQL 18 is not installed on this server (found: 16, 17) "
+        "(hint: install PostgreSQL 18 or choose another version)");
+    EXPECT_EQ(error_of(16), "");
+}
+
+TEST_F(ControlTest, TakenIdsAreRefused) {
+    make_project("p");
+    make_branch("p", "dev");
+    EXPECT_EQ(project_error("p"), "project with such id already exists in the workspace");
+    auto branch = create_branch("p", "dev");
+    EXPECT_EQ(message(branch), "branch already exists; branch_name:\"dev\"");
+    EXPECT_EQ(branch.error().code(), Code::already_exists);
+    EndpointDraft draft{.project = "p", .branch = "dev", .id = "primary", .values = {}};
+    EXPECT_EQ(message(control_->endpoints.create(draft)), "endpoint with such id already exists");
+    draft.id = "dev-ep";
+    auto second = control_->endpoints.create(draft);
+    EXPECT_EQ(message(second), "read_write endpoint already exists");
+    EXPECT_EQ(second.error().code(), Code::bad_request);
+}
+
+TEST_F(ControlTest, BranchKnowsItsSourceAndHasAnEndpointThatSleeps) {
+    make_project("p");
+    make_branch("p", "dev", Span{days{7}});
+    auto branch = control_->branches.get("p", "dev");
+    EXPECT_EQ(branch->row.source_name, "projects/p/branches/production");
+    EXPECT_EQ(branch->row.source_lsn->text(), "0/1B3C4D8");
+    EXPECT_EQ(branch->row.expire_time, branch->row.create_time + days{7});
+    EXPECT_FALSE(branch->is_default);
+    EXPECT_EQ(primary("p", "dev").current, EndpointState::idle);
+    EXPECT_NE(primary("p", "dev").row.address, primary("p").row.address);
+    EXPECT_TRUE(control_->roles.get("p", "dev", "jane-doe").ok());
+    EXPECT_TRUE(control_->databases.get("p", "dev", "databricks-postgres").ok());
+}
+
+TEST_F(ControlTest, BranchRulesAreTheContracts) {
+    make_project("p");
+    make_project("q");
+    auto created = [&](Expiration expiration, const std::string& source) {
+        BranchDraft draft;
+        draft.project = "p";
+        draft.id = "x";
+        draft.values.expiration = expiration;
+        draft.source_branch = source;
+        return message(control_->branches.create(draft));
+    };
+    BranchDraft bare;
+    bare.project = "p";
+    bare.id = "x";
+    EXPECT_EQ(message(control_->branches.create(bare)),
+              "Expiration must be specified when creating a branch");
+    EXPECT_EQ(created(NoExpiry{}, "projects/q/branches/production"),
+              "source_branch field must point to the branch from the same Project");
+    EXPECT_EQ(created(NoExpiry{}, "projects/p/branches/none"), "branch id not found");
+    EXPECT_NE(created(NoExpiry{}, "nonsense"), "");
+    EXPECT_NE(created(Span{days{31}}, ""), "");
+    EXPECT_NE(created(Time{seconds{1}}, ""), "");
+    make_branch("p", "short", Span{hours{1}});
+    EXPECT_EQ(created(NoExpiry{}, "projects/p/branches/short"),
+              "cannot branch from a branch that expires; branch_name:\"short\"");
+    BranchDraft past = bare;
+    past.values.expiration = NoExpiry{};
+    past.at_time = Time{seconds{1}};
+    EXPECT_EQ(
+        message(control_->branches.create(past)),
+        "The provided timestamp is before your project was created, try a more recent timestamp.");
+    past.at_time = now_ + seconds{1};
+    EXPECT_EQ(message(control_->branches.create(past)), "The provided timestamp is in the future.");
+}
+
+TEST_F(ControlTest, WhatMayNotBeDeletedIsNot) {
+    make_project("p");
+    make_branch("p", "parent");
+    make_branch("p", "child", NoExpiry{}, "parent");
+    auto root = control_->branches.remove("p", "production", false);
+    EXPECT_EQ(message(root),
+              "Cannot delete root branch 'projects/p/branches/production'. Root branches cannot be "
+              "deleted independently.");
+    EXPECT_EQ(root.error().reason(), "MANAGED_BY_PARENT");
+    auto writer = control_->endpoints.remove("p", "parent", "primary");
+    EXPECT_EQ(message(writer),
+              "Cannot delete read-write endpoint 'projects/p/branches/parent/endpoints/primary'. "
+              "Read-write endpoints cannot be deleted.");
+    EXPECT_EQ(writer.error().reason(), "MANAGED_BY_PARENT");
+    EXPECT_EQ(delete_error("p", "parent"), "cannot delete branch that has children");
+    ProjectPatch patch;
+    patch.default_branch = "projects/p/branches/child";
+    EXPECT_EQ(message(control_->projects.update("p", patch)), "");
+    EXPECT_EQ(delete_error("p", "child"), "cannot delete default branch");
+    patch.default_branch = "projects/p/branches/production";
+    EXPECT_EQ(message(control_->projects.update("p", patch)), "");
+    EXPECT_EQ(
+        message(control_->branches.update("p", "child", {.is_protected = true, .expiration = {}})),
+        "");
+    EXPECT_EQ(delete_error("p", "child"), "cannot delete protected branch");
+    EXPECT_EQ(message(control_->projects.remove("p", true)),
+              "cannot delete project with protected branches");
+    EXPECT_NE(
+        message(control_->branches.update("p", "parent", {.is_protected = true, .expiration = {}})),
+        "")
+        << "only one branch may be protected";
+    EXPECT_EQ(
+        message(control_->branches.update("p", "child", {.is_protected = false, .expiration = {}})),
+        "");
+    EXPECT_EQ(delete_error("p", "child"), "");
+    settle();
+    EXPECT_EQ(delete_error("p", "parent"), "");
+    EXPECT_EQ(delete_error("p", "none"), "branch id not found");
+}
+
+TEST_F(ControlTest, DeletedBranchIsGoneFromSightAndCanComeBack) {
+    make_project("p");
+    make_branch("p", "dev");
+    std::string uid = primary("p", "dev").row.uid;
+    ASSERT_TRUE(control_->wake.wake(uid).ok());
+    auto operation = control_->branches.remove("p", "dev", false);
+    settle();
+    EXPECT_TRUE(outcome(operation).row.done);
+    EXPECT_EQ(outcome(operation).result.index(), 0u);
+    EXPECT_EQ(branch_ids("p"), std::vector<std::string>{"production"});
+    EXPECT_EQ(message(control_->branches.get("p", "dev")), "branch id not found");
+    EXPECT_FALSE(computes_.running.contains(uid));
+    EXPECT_FALSE(computes_.directories.contains(uid));
+    EXPECT_EQ(computes_.lineages.size(), 2u) << "its data must stay";
+    EXPECT_EQ(control_->wake.wake(uid).error().code(), Code::not_found);
+
+    auto undeleted = control_->branches.undelete("p", "dev");
+    settle();
+    EXPECT_TRUE(std::holds_alternative<BranchView>(outcome(undeleted).result));
+    EXPECT_TRUE(control_->wake.wake(uid).ok());
+    EXPECT_EQ(message(control_->branches.undelete("p", "dev")), "branch id not found");
+}
+
+TEST_F(ControlTest, DeletedBranchGivesItsIdFreeAtOnce) {
+    make_project("p");
+    make_branch("p", "dev");
+    EXPECT_EQ(message(control_->branches.remove("p", "dev", false)), "");
+    settle();
+    make_branch("p", "dev");
+    EXPECT_EQ(message(control_->branches.undelete("p", "dev")),
+              "branch already exists; branch_name:\"dev\"");
+}
+
+TEST_F(ControlTest, DeletedProjectHoldsItsIdUntilItIsPurged) {
+    make_project("p");
+    make_branch("p", "dev");
+    auto operation = control_->projects.remove("p", false);
+    settle();
+    EXPECT_TRUE(outcome(operation).row.done);
+    EXPECT_EQ(message(control_->projects.get("p")), "project id not found");
+    EXPECT_TRUE(control_->projects.list("", false, 10)->items.empty());
+    EXPECT_EQ(control_->projects.list("", true, 10)->items.at(0).row.purge_time, now_ + days{7});
+    EXPECT_EQ(project_error("p"), "project with such id already exists in the workspace");
+    EXPECT_TRUE(computes_.running.empty());
+    EXPECT_EQ(computes_.lineages.size(), 2u);
+
+    EXPECT_EQ(message(control_->projects.undelete("p")), "");
+    settle();
+    EXPECT_TRUE(control_->wake.wake(primary("p", "dev").row.uid).ok());
+
+    EXPECT_EQ(message(control_->projects.remove("p", false)), "");
+    settle();
+    pass(days{7});
+    control_->housekeeper.run_once();
+    settle();
+    EXPECT_TRUE(computes_.lineages.empty());
+    EXPECT_TRUE(control_->projects.list("", true, 10)->items.empty());
+    EXPECT_EQ(project_error("p"), "");
+}
+
+TEST_F(ControlTest, PurgedProjectLeavesNothingButItsOperations) {
+    auto created = create_project("p");
+    settle();
+    make_branch("p", "dev");
+    auto operation = control_->projects.remove("p", true);
+    settle();
+    EXPECT_TRUE(outcome(operation).row.done);
+    EXPECT_TRUE(outcome(created).row.done) << "readable after its project is gone";
+    EXPECT_TRUE(computes_.lineages.empty());
+    EXPECT_TRUE(computes_.running.empty());
+    EXPECT_TRUE(computes_.directories.empty());
+    EXPECT_TRUE(meta_->read([](meta::Session& s) { return meta::all_endpoints(s); })->empty());
+    EXPECT_EQ(project_error("p"), "");
+    // Old operations are forgotten in the end.
+    pass(days{31});
+    control_->housekeeper.run_once();
+    EXPECT_EQ(message(control_->operations.get("projects/p", operation->id, Span{0})),
+              "operation not found");
+}
+
+TEST_F(ControlTest, ExpiredBranchEndsByItself) {
+    make_project("p");
+    make_branch("p", "dev", Span{hours{1}});
+    pass(hours{1} - seconds{1});
+    control_->housekeeper.run_once();
+    settle();
+    EXPECT_TRUE(control_->branches.get("p", "dev").ok());
+    pass(seconds{1});
+    control_->housekeeper.run_once();
+    settle();
+    EXPECT_FALSE(control_->branches.get("p", "dev").ok());
+    pass(days{7});
+    control_->housekeeper.run_once();
+    settle();
+    EXPECT_EQ(computes_.lineages.size(), 1u);
+}
+
+TEST_F(ControlTest, UpdateChangesWhatItNamesAndChecksTheWhole) {
+    make_project("p");
+    EndpointPatch patch;
+    patch.settings.max_cu = 8;
+    EXPECT_EQ(message(update_primary("p", patch)), "");
+    EXPECT_EQ(primary("p").row.min_cu, 1);
+    EXPECT_EQ(primary("p").row.max_cu, 8);
+    patch.settings.max_cu = 32;
+    EXPECT_NE(message(update_primary("p", patch)), "");
+    EXPECT_EQ(primary("p").row.max_cu, 8) << "a refused update changes nothing";
+    patch.settings.min_cu = 16;
+    EXPECT_EQ(message(update_primary("p", patch)), "");
+    EXPECT_EQ(computes_.starts, 1) << "a new size needs no restart";
+}
+
+TEST_F(ControlTest, NewPostgresSettingsRestartARunningCompute) {
+    make_project("p");
+    EndpointPatch patch;
+    patch.settings.pg_settings = PgSettings{{"work_mem", "64MB"}};
+    auto operation = update_primary("p", patch);
+    EXPECT_FALSE(outcome(operation).row.done);
+    settle();
+    EXPECT_TRUE(outcome(operation).row.done);
+    EXPECT_EQ(computes_.starts, 2);
+    EXPECT_EQ(computes_.specs[primary("p").row.uid].pg_settings.at("work_mem"), "64MB");
+}
+
+TEST_F(ControlTest, DisabledEndpointIsStoppedAndDoesNotWake) {
+    make_project("p");
+    std::string uid = primary("p").row.uid;
+    EXPECT_EQ(message(update_primary("p", {.settings = {}, .disabled = true})), "");
+    settle();
+    EXPECT_TRUE(computes_.running.empty());
+    EXPECT_EQ(message(control_->wake.wake(uid)), "the endpoint has been disabled");
+    EXPECT_EQ(message(update_primary("p", {.settings = {}, .disabled = false})), "");
+    settle();
+    EXPECT_TRUE(control_->wake.wake(uid).ok());
+}
+
+TEST_F(ControlTest, ProjectDefaultsAreForEndpointsMadeLater) {
+    make_project("p");
+    ProjectPatch patch;
+    patch.default_endpoint_settings.min_cu = 2;
+    patch.default_endpoint_settings.max_cu = 4;
+    patch.default_endpoint_settings.suspend = kNever;
+    EXPECT_EQ(message(control_->projects.update("p", patch)), "");
+    make_branch("p", "dev");
+    EXPECT_EQ(primary("p").row.max_cu, 1);
+    EXPECT_EQ(primary("p", "dev").row.max_cu, 4);
+    EXPECT_EQ(primary("p", "dev").row.suspend, kNever);
+}
+
+TEST_F(ControlTest, MutationsOfWhatIsBeingMadeAreTurnedAway) {
+    EXPECT_EQ(project_error("p"), "");
+    auto refused = control_->projects.remove("p", true);
+    EXPECT_EQ(refused.error().code(), Code::conflict);
+    EXPECT_TRUE(message(refused).starts_with("Your project already has conflicting operations"));
+    EXPECT_EQ(update_primary("p", {}).error().code(), Code::conflict);
+    // A branch is only queued behind its source.
+    auto branch = create_branch("p", "dev");
+    settle();
+    EXPECT_TRUE(std::holds_alternative<BranchView>(outcome(branch).result));
+}
+
+TEST_F(ControlTest, AddressesGoRoundTheBlockBeforeOneIsTakenAgain) {
+    options_.addresses = AddressBlock::parse("127.77.1.0/29").value();  // .1 to .7
+    open();
+    for (const char* id : {"a", "b"}) make_project(id);
+    EXPECT_EQ(primary("a").row.address, "127.77.1.1");
+    EXPECT_EQ(primary("b").row.address, "127.77.1.2");
+    EXPECT_EQ(message(control_->projects.remove("a", true)), "");
+    settle();
+    make_project("c");
+    EXPECT_EQ(primary("c").row.address, "127.77.1.3");
+    for (const char* id : {"d", "e", "f", "g"}) make_project(id);
+    EXPECT_EQ(primary("g").row.address, "127.77.1.7");
+    make_project("h");
+    EXPECT_EQ(primary("h").row.address, "127.77.1.1");
+    auto full = create_project("i");
+    EXPECT_EQ(full.error().code(), Code::quota_exceeded);
+    EXPECT_EQ(message(control_->projects.get("i")), "project id not found");
+}
+
+TEST_F(ControlTest, FirstStartMakesAnAdministratorOnce) {
+    auto token = control_->identities.bootstrap("admin@localhost");
+    ASSERT_TRUE(token.ok() && *token);
+    EXPECT_FALSE(control_->identities.bootstrap("admin@localhost")->has_value());
+    auto caller = control_->identities.authenticate(**token);
+    EXPECT_EQ(caller->user_name, "admin@localhost");
+    EXPECT_TRUE(caller->is_admin);
+    EXPECT_EQ(control_->identities.workspace_id()->size(), 16u);
+    for (std::string wrong : {std::string(), std::string("x"), **token + "0", (**token).substr(1)})
+        EXPECT_EQ(control_->identities.authenticate(wrong).error().code(), Code::unauthenticated);
+    open();
+    EXPECT_TRUE(control_->identities.authenticate(**token).ok());
+    auto another = control_->identities.create_token("admin@localhost", "test");
+    EXPECT_TRUE(control_->identities.authenticate(*another).ok());
+    for (const char* name : {"", "a b", "a'b", "a\"b", "postgres", "pg_x", "databricks_superuser"})
+        EXPECT_FALSE(control_->identities.bootstrap(name).ok()) << name;
+}
+
+}  // namespace
+}  // namespace tarn::control
