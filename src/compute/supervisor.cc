@@ -72,6 +72,8 @@ class Supervisor {
     Result<void> check_promotion();
     bool take_restore_point();
     Result<void> keep_clean_end();
+    void remove_discarded();
+    std::string discarded_prefix() const { return spec_.pgdata() + ".old."; }
     void enter(Phase phase, std::string reason = "");
     void fail(const Error& why);
 
@@ -84,7 +86,6 @@ class Supervisor {
     Fd notify_;
     Opening opening_;
     std::optional<Sealer> sealer_;
-    std::string discarded_;  // an old PGDATA, to be removed when there is time
     PhaseReport report_;
     std::optional<Error> killed_for_;
     std::vector<ControlServer::Incoming> waiting_;  // for the end of the stop
@@ -152,8 +153,8 @@ Result<void> Supervisor::prepare_pgdata() {
     if (!usable) {
         if (exists(pgdata)) {
             // Thousands of names: out of the way now, removed when the compute answers.
-            discarded_ = fmt::format("{}.old.{}", pgdata, ::getpid());
-            if (::rename(pgdata.c_str(), discarded_.c_str()) != 0)
+            auto discarded = fmt::format("{}{}", discarded_prefix(), ::getpid());
+            if (::rename(pgdata.c_str(), discarded.c_str()) != 0)
                 return errno_error(errno, fmt::format("move {} away", pgdata));
         }
         auto wal = incarnation_path(store_, opening_.log) + "/" + wal::kWalDirectory;
@@ -200,7 +201,6 @@ int Supervisor::run() {
         return 1;
     }
     loop();
-    if (!discarded_.empty()) (void)remove_tree(discarded_);
     return report_.phase == Phase::stopped ? 0 : report_.phase == Phase::failed ? 1 : 2;
 }
 
@@ -262,10 +262,18 @@ void Supervisor::handle_status_change() {
     }
     enter(Phase::running);
     take_restore_point();  // the end of recovery may have sealed already
-    if (!discarded_.empty()) {
-        if (auto removed = remove_tree(discarded_); !removed)
+    remove_discarded();
+}
+
+// Old data directories, also of starts that were cut short.
+void Supervisor::remove_discarded() {
+    auto names = list_directory(spec_.directory);
+    if (!names) return;
+    for (const auto& name : *names) {
+        auto path = spec_.directory + "/" + name;
+        if (!path.starts_with(discarded_prefix())) continue;
+        if (auto removed = remove_tree(path); !removed)
             log::warn("compute: {}", removed.error().text());
-        discarded_.clear();
     }
 }
 
@@ -416,6 +424,12 @@ int supervise(const std::string& spec_file, int control) {
     auto store = store::Store::open(sys::real_disk(), spec->store_root);
     if (!store) {
         log::error("compute: {}: {}", spec->endpoint_uid, store.error().text());
+        return 1;
+    }
+    // From here on a later server finds us; if ours ended before, nobody may have looked.
+    pollfd asker{control, 0, 0};
+    if (control >= 0 && ::poll(&asker, 1, 0) > 0 && (asker.revents & (POLLHUP | POLLERR)) != 0) {
+        log::warn("compute: {}: the server that asked for it has ended", spec->endpoint_uid);
         return 1;
     }
     return Supervisor(std::move(*spec), std::move(*store), std::move(*server)).run();

@@ -82,6 +82,24 @@ TEST_P(LifecycleTest, AnEndpointWokenElsewhereMakesItsStubsAnew) {
     EXPECT_EQ(incarnations(), 1);
 }
 
+// The boot id in the marker is another one after a reboot: the map cannot be trusted any more.
+TEST_P(LifecycleTest, AStopBeforeARebootLeavesNothingToReplay) {
+    start_project();
+    value("ep-main", "CREATE TABLE t AS SELECT generate_series(1, 1000) AS n");
+    value("ep-main", "CREATE UNLOGGED TABLE u AS SELECT 7 AS n");
+    ASSERT_OK(manager_->stop("ep-main"));
+    auto marker = directory_ + "/store/lineages/" + kRoot + "/00000001/clean";
+    auto text = read_file(marker);
+    ASSERT_OK(text);
+    text->at(text->size() - 2) ^= 1;
+    ASSERT_OK(write_file(marker, *text));
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-main", "SELECT sum(n) FROM t"), "500500");
+    EXPECT_EQ(value("ep-main", "SELECT n FROM u"), "7");
+    EXPECT_EQ(value("ep-main", "SELECT timeline_id FROM pg_control_checkpoint()"), "1");
+    EXPECT_EQ(incarnations(), 2);
+}
+
 TEST_P(LifecycleTest, NothingCommittedIsLostWhenTheWholeTreeIsKilled) {
     start_project();
     ExitNotice exit(*manager_);
