@@ -98,13 +98,6 @@ void Simulation::must(const Result<void>& result, const std::string& doing) {
     excuse(fmt::format("{}: {}", doing, result.error().text()));
 }
 
-template <class T>
-T Simulation::value(Result<T> result, const std::string& doing) {
-    if (result.ok()) return std::move(result).value();
-    if (disk_.power_is_off()) throw PowerOff{};
-    throw Broken{fmt::format("{}: {}", doing, result.error().text())};
-}
-
 void Simulation::failed(int result, Live& live, const std::string& doing) {
     if (result == -ENOSPC && space_limited_) return;
     LogState state = live.map().header().state.load();
@@ -143,7 +136,8 @@ void Simulation::start_incarnation(uint64_t id, const ModelPoint* base) {
     open_live(id, *log, base);
 }
 
-void Simulation::open_live(uint64_t id, LogId log, const ModelPoint* base) {
+// Maps an incarnation's map file, as far as it is backed, and gives it two processes.
+std::unique_ptr<Simulation::Live> Simulation::attach(LogId log) {
     auto live = std::make_unique<Live>();
     live->log = log;
     live->memory = ::mmap(nullptr, kMapBytes, PROT_READ | PROT_WRITE,
@@ -159,6 +153,11 @@ void Simulation::open_live(uint64_t id, LogId log, const ModelPoint* base) {
     get(PageMap::header_bytes(), header->arena_allocated.load() - PageMap::header_bytes());
     PageMap map(live->memory, {[](void*, uint64_t, uint64_t) { return 0; }, nullptr});
     for (auto& hand : live->hands) hand = std::make_unique<PageLog>(disk_, map);
+    return live;
+}
+
+void Simulation::open_live(uint64_t id, LogId log, const ModelPoint* base) {
+    auto live = attach(log);
     if (base) {
         live->base = base->point;
         ModelPoint* model = find(base->point.id);
@@ -166,6 +165,7 @@ void Simulation::open_live(uint64_t id, LogId log, const ModelPoint* base) {
         read_base(*live, *model);
     } else if (new_boundary_) {
         // As if the log had been written almost to the end of its first segment.
+        MapHeader* header = &live->map().header();
         uint64_t slot = kSlotsPerSegment - 1 - random_.below(40);
         for (bool slots : {false, true})
             value(sys::File::open(disk_, segment_path(kRoot, log, 0, slots).text, O_RDWR | O_CREAT),
@@ -344,42 +344,6 @@ void Simulation::check_point(ModelPoint& model) {
     };
     value(verify(disk_, kRoot, point, visit), "verify " + name);
     ++points_verified_;
-}
-
-// Damage may be reported, or may not matter; it is never served.
-void Simulation::corrupt_and_read() {
-    std::vector<std::string> paths;
-    std::function<void(const std::string&)> walk = [&](const std::string& path) {
-        auto names = sys::list_names(disk_, path);
-        if (!names.ok()) return paths.push_back(path);
-        for (const std::string& name : *names)
-            if (name != "map") walk(path + "/" + name);
-    };
-    walk(kRoot);
-    std::vector<ModelPoint*> points;
-    for (auto& [id, lineage] : lineages_)
-        for (auto& [number, incarnation] : lineage.incarnations)
-            for (auto& [restore_point, model] : incarnation.points)
-                if (model.saved) points.push_back(&model);
-    for (int flips = 0; flips < 6 && !points.empty(); ++flips) {
-        const std::string& path = paths[random_.below(paths.size())];
-        auto size = value(value(sys::File::open(disk_, path, O_RDONLY), "open").size(), "size");
-        if (size == 0) continue;
-        // Logs are mostly reserved space: the bits that count lie at the front.
-        uint64_t bit = random_.below(std::min<uint64_t>(size, 400000) * 8);
-        if (disk_.flip_bit(path, bit) != 0) continue;
-        for (ModelPoint* model : points) {
-            auto point = load_restore_point(disk_, kRoot, model->point.id);
-            auto wrong = [&](const FileRecord& file, uint32_t block, const void* page) {
-                Stamp stamp = 0;
-                bool whole = !page || read_stamp(page, &stamp);
-                if (!whole || !model->allowed({file.id, file.birth}, block).contains(stamp))
-                    throw Broken{fmt::format("bit {} of {} flipped, and was served", bit, path)};
-            };
-            if (!point.ok() || !verify(disk_, kRoot, *point, wrong).ok()) ++damage_found_;
-        }
-        disk_.flip_bit(path, bit);
-    }
 }
 
 }  // namespace tarn::store::power_loss

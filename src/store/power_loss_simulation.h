@@ -44,9 +44,14 @@ class Simulation {
     uint64_t power_losses() const { return power_losses_; }
     uint64_t points_verified() const { return points_verified_; }
     uint64_t damage_found() const { return damage_found_; }
+    uint64_t errors_served() const { return errors_served_; }
 
   private:
     struct PowerOff {};
+    struct Bit {
+        std::string path;
+        uint64_t number;
+    };
     struct Sealed {
         uint64_t slot;
         Moment began, ended;
@@ -104,15 +109,24 @@ class Simulation {
     void check_point(ModelPoint& model);
     void start_incarnation(uint64_t id, const ModelPoint* base);
     void start_incarnation_from_newest(uint64_t id);
+    std::unique_ptr<Live> attach(LogId log);
     void open_live(uint64_t id, LogId log, const ModelPoint* base);
     void read_base(Live& live, ModelPoint& base);
     void check_promises();
+
+    // Damage (power_loss_damage.cc).
     void corrupt_and_read();
+    std::optional<Bit> pick_bit(const ModelPoint& model);
+    void read_damaged(const ModelPoint& model);
 
     // Ends the run unless the failure is one that was asked for.
     void must(const Result<void>& result, const std::string& doing);
     template <class T>
-    T value(Result<T> result, const std::string& doing);
+    T value(Result<T> result, const std::string& doing) {
+        if (result.ok()) return std::move(result).value();
+        if (disk_.power_is_off()) throw PowerOff{};
+        throw Broken{fmt::format("{}: {}", doing, result.error().text())};
+    }
     void failed(int result, Live& live, const std::string& doing);
     void adopt_state(Live& live);
     Slots completed_slots(Live& live, const FileEntry* file);
@@ -136,7 +150,7 @@ class Simulation {
     uint64_t last_lineage_ = 0;
     uint64_t syncs_when_armed_ = 0, fails_at_ = 0;
     bool nested_ = false, stepping_ = false, space_limited_ = false, new_boundary_ = false;
-    uint64_t power_losses_ = 0, points_verified_ = 0, damage_found_ = 0;
+    uint64_t power_losses_ = 0, points_verified_ = 0, damage_found_ = 0, errors_served_ = 0;
 };
 
 }  // namespace tarn::store::power_loss
