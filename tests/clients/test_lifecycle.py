@@ -1,6 +1,7 @@
 """Sleep, wake, restart and death of computes and of the server, seen from outside."""
 
 import os
+import pathlib
 import signal
 import subprocess
 
@@ -93,10 +94,9 @@ def test_without_the_shim_the_directory_is_no_cluster(own, endpoint):
     before = count(own, endpoint)
     tree = own.postgres_of(endpoint)
     program, directory = compute_paths(tree[0])
-    own.kill()  # first, or it would start the compute again
-    for process in tree:
-        process.kill()
-    processes.wait_until(lambda: not any(p.alive() for p in tree), "compute dead")
+    own.kill()
+    processes.kill_all(own.root)
+    pathlib.Path(directory, "postmaster.pid").unlink()  # not the lock of the dead is to stop it
     options = {}
     if os.geteuid() == 0:
         owner = os.stat(directory)
@@ -106,7 +106,7 @@ def test_without_the_shim_the_directory_is_no_cluster(own, endpoint):
                            text=True, timeout=60, cwd="/", **options)
     own.start()
     assert ended.returncode != 0, "stock postgres opened a directory whose pages are elsewhere"
-    assert "control file" in ended.stderr or "pg_control" in ended.stderr, ended.stderr
+    assert "database files are incompatible with server" in ended.stderr, ended.stderr
     assert count(own, endpoint) == before
 
 

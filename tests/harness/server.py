@@ -2,6 +2,7 @@
 
 import atexit
 import configparser
+import fcntl
 import os
 import shutil
 import signal
@@ -44,7 +45,7 @@ def free_address_block():
         for third in range(1, 250):
             held = os.open(folder / f"127.{second}.{third}.0", os.O_CREAT | os.O_RDWR, 0o600)
             try:
-                os.lockf(held, os.F_TLOCK, 0)
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 os.close(held)
                 continue
