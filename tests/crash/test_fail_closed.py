@@ -1,7 +1,6 @@
 """Only PostgreSQL with the shim gets at page contents, and nobody can switch off what safety rests on."""
 
 import os
-import subprocess
 
 import psycopg
 import pytest
@@ -29,22 +28,6 @@ def endpoint(server):
 
 def relation_file(server, endpoint):
     return server.query(endpoint, "select pg_relation_filepath('t')")[0][0]
-
-
-def test_postgres_without_the_shim_refuses_the_directory(server, endpoint):
-    """On a copy, so that nothing but the missing shim stands in its way: no lock file, no running server."""
-    original = compute_directory(server, endpoint) / "pgdata"
-    copy = server.root / "pgdata-copy"
-    subprocess.run(["cp", "-a", str(original), str(copy)], check=True)
-    (copy / "postmaster.pid").unlink()
-    postmaster = server.postgres_of(endpoint)[0]
-    program = os.readlink(f"/proc/{postmaster.pid}/exe")
-    owner = os.stat(original).st_uid
-    run = subprocess.run([program, "--single", "-D", str(copy), "databricks_postgres"], input="select 1;\n", text=True,
-                         capture_output=True, timeout=60, user=owner if os.geteuid() == 0 else None, cwd="/",
-                         env={"PATH": os.environ["PATH"]})
-    assert run.returncode != 0
-    assert "incompatible with server" in run.stderr, run.stderr
 
 
 def test_stubs_hold_no_page(server, endpoint):
