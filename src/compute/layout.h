@@ -2,6 +2,7 @@
 //
 //   <data>/store                  the page store
 //   <data>/templates/<major>      where templates are made (scratch)
+//   <data>/spares                 data directories made in advance (scratch)
 //   <data>/endpoints/<uid>/pgdata stubs and small files
 //                         /run    sockets: PostgreSQL's and the supervisor's
 //                         /log    postgres.log, supervisor.log
@@ -24,6 +25,7 @@ class Layout {
     const std::string& data() const { return data_; }
     std::string store_root() const { return data_ + "/store"; }
     std::string templates() const { return data_ + "/templates"; }
+    std::string spares() const { return data_ + "/spares"; }
     std::string endpoints() const { return data_ + "/endpoints"; }
     std::string endpoint(std::string_view uid) const {
         return endpoints() + "/" + std::string(uid);

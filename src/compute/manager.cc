@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,6 +19,7 @@
 #include "compute/fence.h"
 #include "compute/files.h"
 #include "compute/probe.h"
+#include "compute/spares.h"
 #include "compute/spawn.h"
 #include "compute/spec.h"
 #include "compute/template.h"
@@ -36,6 +38,7 @@ constexpr milliseconds kRestorePointLimit{60'000};
 // A branch replays the parent's WAL since its last checkpoint: more than this is worth a
 // checkpoint.
 constexpr uint64_t kReplayBytesMax = 4 << 20;
+constexpr std::chrono::seconds kCalm{2};  // without a start, before spares are made
 constexpr std::chrono::seconds kForcedCheckpointInterval{10};
 
 Time now() {
@@ -128,7 +131,8 @@ Result<std::unique_ptr<Manager>> Manager::open(ManagerOptions options) {
     auto user = TRY(find_compute_user(options.user));
     Layout layout(options.data_directory);
     TRY(make_directories(options.data_directory, 0755));
-    for (const auto& path : {layout.store_root(), layout.templates(), layout.endpoints()}) {
+    for (const auto& path :
+         {layout.store_root(), layout.templates(), layout.spares(), layout.endpoints()}) {
         TRY(make_directories(path, 0700));
         if (user.switches && ::chown(path.c_str(), user.uid, user.gid) != 0)
             return errno_error(errno, fmt::format("give {} to user {}", path, user.name));
@@ -141,6 +145,8 @@ Result<std::unique_ptr<Manager>> Manager::open(ManagerOptions options) {
     auto manager = std::unique_ptr<Manager>(
         new Manager(std::move(options), std::move(store), std::move(user)));
     manager->installs_ = find_postgres(manager->options_.postgres_directories, manager->user_);
+    manager->spares_thread_ =
+        std::jthread([raw = manager.get()](std::stop_token stop) { raw->keep_spares(stop); });
     return manager;
 }
 
@@ -195,7 +201,9 @@ Result<void> Manager::create_root(const LineageId& id, int pg_major) {
     std::lock_guard one(births_);
     ActAs acting(user_);
     if (is_made(store_, lineage)) return {};
-    TRY(ensure_template(store_, install->second, user_, layout_.templates()));
+    bool first = TRY(ensure_template(store_, install->second, user_, layout_.templates()));
+    // The first project waits for its template anyway; its start then finds everything ready.
+    if (first) TRY(fill_spares(store_, layout_.spares(), pg_major));
     TRY_CTX(make_root(store_, lineage, template_lineage(pg_major)), "make lineage {}", id);
     return {};
 }
@@ -290,6 +298,28 @@ Result<uint64_t> Manager::logical_size(const LineageId& id) {
     return blocks * store::kBlockBytes;
 }
 
+// Fills up what starts have taken, when nothing urgent is to be done.
+void Manager::keep_spares(std::stop_token stop) {
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 10);
+    ActAs acting(user_);
+    for (;;) {
+        for (const auto& [major, install] : installs_)
+            if (auto filled = fill_spares(store_, layout_.spares(), major); !filled)
+                log::warn("compute: spare data directories: {}", filled.error().text());
+        std::unique_lock held(spares_mutex_);
+        auto low = [this] { return std::exchange(spares_low_, false); };
+        if (!spares_wanted_.wait(held, stop, low)) return;
+        // Whoever starts has the disk to himself.
+        while (spares_wanted_.wait_for(held, stop, kCalm, low)) continue;
+    }
+}
+
+void Manager::want_spares() {
+    std::lock_guard held(spares_mutex_);
+    spares_low_ = true;
+    spares_wanted_.notify_all();
+}
+
 // ---- running -----------------------------------------------------------------------------------
 
 // Two endpoints never run on one lineage: the second one would kill the first.
@@ -321,6 +351,7 @@ Result<std::string> Manager::write_spec(const ComputeSpec& spec, uint64_t lineag
     supervised.store_root = layout_.store_root();
     supervised.directory = layout_.endpoint(spec.endpoint_uid);
     supervised.run_directory = layout_.run_directory(spec.endpoint_uid);
+    supervised.spares = layout_.spares();
     supervised.bin_directory = install->second.bin;
     supervised.shim = options_.shim;
     supervised.shared_buffers = options_.shared_buffers;
@@ -416,7 +447,10 @@ Result<ComputeStatus> Manager::start_locked(Endpoint& endpoint, const ComputeSpe
     channel->wait([](const PhaseReport& report) { return report.phase != Phase::starting; },
                   kStartLimit);
     auto report = channel->current();
-    if (report.phase == Phase::running) return endpoint.status();
+    if (report.phase == Phase::running) {
+        want_spares();
+        return endpoint.status();
+    }
     if (report.phase == Phase::failed)
         return Error(report.code, report.reason)
             .context(fmt::format("start endpoint {}", endpoint.uid))

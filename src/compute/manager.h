@@ -7,8 +7,10 @@
 // Threads: any; calls for one endpoint queue up, others run side by side.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <thread>
 
 #include "compute/channel.h"
 #include "compute/computes.h"
@@ -72,6 +74,8 @@ class Manager final : public Computes {
     void adopt_one(const std::string& uid, const ComputeSpec* known);
     Result<void> checkpoint_if_far(uint64_t lineage, const std::string& running);
     Result<void> sweep_dropped();
+    void keep_spares(std::stop_token stop);
+    void want_spares();
     std::string dropped_marker(uint64_t lineage) const;
 
     ManagerOptions options_;
@@ -84,6 +88,11 @@ class Manager final : public Computes {
     std::map<std::string, std::shared_ptr<Endpoint>> endpoints_;
     std::function<void(const std::string&)> exit_callback_;
     std::mutex births_;  // creating and dropping lineages, one at a time
+
+    std::mutex spares_mutex_;
+    std::condition_variable_any spares_wanted_;
+    bool spares_low_ = false;
+    std::jthread spares_thread_;  // last: it ends before the rest goes
 };
 
 }  // namespace tarn::compute

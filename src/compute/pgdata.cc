@@ -1,12 +1,7 @@
 #include "compute/pgdata.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "compute/files.h"
+#include "compute/stub_tree.h"
 #include "pg/relation_path.h"
 #include "store/format.h"
 
@@ -42,72 +37,14 @@ constexpr std::string_view kControlStub =
     "PostgreSQL cannot open it by itself. Use `tarn` to start the endpoint, and pg_dump to copy "
     "it.\n";
 
-// Makes files below one directory; keeps the directory of the last one open, because the files of a
-// restore point come sorted by directory.
-class Sweep {
-  public:
-    explicit Sweep(std::string root) : root_(std::move(root)) {}
-
-    Result<void> directory(const std::string& path) {
-        std::string whole = path.empty() ? root_ : root_ + "/" + path;
-        if (::mkdir(whole.c_str(), 0700) == 0 || errno == EEXIST) return {};
-        if (errno != ENOENT || path.empty())
-            return errno_error(errno, fmt::format("make directory {}", whole));
-        auto slash = path.rfind('/');
-        TRY(directory(slash == std::string::npos ? "" : path.substr(0, slash)));
-        if (::mkdir(whole.c_str(), 0700) != 0 && errno != EEXIST)
-            return errno_error(errno, fmt::format("make directory {}", whole));
-        return {};
-    }
-
-    Result<Fd> create(std::string_view path) {
-        auto slash = path.rfind('/');
-        auto parent = slash == std::string_view::npos ? "" : path.substr(0, slash);
-        if (!fd_.valid() || parent != parent_) TRY(enter(std::string(parent)));
-        std::string name(slash == std::string_view::npos ? path : path.substr(slash + 1));
-        Fd fd(::openat(fd_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-        if (!fd.valid()) return errno_error(errno, fmt::format("create {}/{}", root_, path));
-        return fd;
-    }
-
-    Result<void> file(std::string_view path, std::string_view contents) {
-        Fd fd = TRY(create(path));
-        ssize_t written = ::write(fd.get(), contents.data(), contents.size());
-        if (written != static_cast<ssize_t>(contents.size()))
-            return errno_error(written < 0 ? errno : ENOSPC,
-                               fmt::format("write {}/{}", root_, path));
-        return {};
-    }
-
-  private:
-    Result<void> enter(const std::string& parent) {
-        std::string whole = root_ + "/" + parent;
-        int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-        fd_ = Fd(::open(whole.c_str(), flags));
-        if (!fd_.valid()) {
-            TRY(directory(parent));
-            fd_ = Fd(::open(whole.c_str(), flags));
-        }
-        if (!fd_.valid()) return errno_error(errno, fmt::format("open directory {}", whole));
-        parent_ = parent;
-        return {};
-    }
-
-    std::string root_;
-    std::string parent_;
-    Fd fd_;
-};
-
-Result<void> make_stub(Sweep& sweep, const store::FileRecord& file, const char* version_directory) {
+Result<void> add_stub(StubTree& tree, const store::FileRecord& file,
+                      const char* version_directory) {
     char path[pg::kMaxPathSize];
     if (pg::format_path(file.id, version_directory, path, sizeof path) == 0)
         return error(Code::data_loss,
                      "the restore point lists a file {:x}:{:x} that PostgreSQL has not", file.id.hi,
                      file.id.lo);
-    Fd fd = TRY(sweep.create(path));
-    auto bytes = static_cast<off_t>(file.length) * static_cast<off_t>(store::kBlockBytes);
-    if (bytes > 0 && ::ftruncate(fd.get(), bytes) != 0)
-        return errno_error(errno, fmt::format("set the length of stub {}", path));
+    tree.stub(path, uint64_t{file.length} * store::kBlockBytes);
     return {};
 }
 
@@ -123,12 +60,10 @@ Result<void> materialise(const std::string& pgdata, const std::string& wal_direc
                          const store::RestorePoint& point) {
     const char* version_directory = pg::tablespace_version_directory(major);
     if (!version_directory) return error(Code::unimplemented, "PostgreSQL {} is not known", major);
-    Sweep sweep(pgdata);
-    TRY(sweep.directory(""));
-    for (const char* path : kDirectories) TRY(sweep.directory(path));
-    if (::symlink(wal_directory.c_str(), (pgdata + "/pg_wal").c_str()) != 0)
-        return errno_error(errno, fmt::format("link {}/pg_wal to {}", pgdata, wal_directory));
-    for (const auto& file : point.files) TRY(make_stub(sweep, file, version_directory));
+    StubTree tree;
+    for (const char* path : kDirectories) tree.directory(path);
+    tree.symbolic_link("pg_wal", wal_directory);
+    for (const auto& file : point.files) TRY(add_stub(tree, file, version_directory));
     constexpr std::string_view kPrefix = restore_point_key::file_prefix;
     for (const auto& [key, contents] : point.attachments) {
         if (!key.starts_with(kPrefix)) continue;
@@ -136,11 +71,12 @@ Result<void> materialise(const std::string& pgdata, const std::string& wal_direc
         if (!stays_below(path))
             return error(Code::data_loss, "restore point {} holds a file outside PGDATA: {}",
                          text_of(point.id), path);
-        TRY(sweep.file(path, contents));
+        tree.file(path, contents);
     }
     std::string stub(kControlStub);
     stub.resize(pg::kControlFileSize, '\0');
-    return sweep.file("global/pg_control", stub);
+    tree.file("global/pg_control", stub);
+    return tree.apply(pgdata);
 }
 
 bool is_small_file(std::string_view path, bool shut_down) {

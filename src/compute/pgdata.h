@@ -14,7 +14,7 @@
 
 namespace tarn::compute {
 
-// Makes `pgdata`, which must not exist, with its `pg_wal` leading to `wal_directory`.
+// Makes `pgdata` so, out of what it holds (stub_tree.h), with `pg_wal` leading to `wal_directory`.
 Result<void> materialise(const std::string& pgdata, const std::string& wal_directory, int major,
                          const store::RestorePoint& point);
 

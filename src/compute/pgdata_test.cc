@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <unistd.h>
 #include <cstdlib>
+
 #include <filesystem>
+#include <map>
 
 #include "compute/files.h"
 #include "pg/control_file.h"
@@ -88,6 +91,49 @@ TEST_F(PgdataTest, SmallFilesGoThereAndBack) {
     ASSERT_TRUE(stopped.ok());
     expected["file:pg_stat/pgstat.stat"] = "x";
     EXPECT_EQ(*stopped, expected);
+}
+
+TEST_F(PgdataTest, AnOldDirectoryIsMadeRight) {
+    auto old = point_;
+    old.files[0].length = 9;  // to be cut
+    old.files.pop_back();     // pg_xact/0000, to be made
+    old.files.push_back({.id = pg::file_id(pg::RelationFile{
+                             .tablespace = pg::kDefaultTablespace, .database = 77, .relation = 4}),
+                         .birth = 1,
+                         .length = 1});  // to go
+    ASSERT_TRUE(materialise(pgdata_, directory_ + "/old-wal", 17, old).ok());
+    struct stat before {};
+    ASSERT_EQ(::stat((pgdata_ + "/base/5/1259").c_str(), &before), 0);
+    // What a life leaves behind, and a stub that somebody has written to.
+    ASSERT_TRUE(make_directories(pgdata_ + "/base/77/nested").ok());
+    ASSERT_TRUE(write_file(pgdata_ + "/base/77/nested/file", "x").ok());
+    ASSERT_TRUE(write_file(pgdata_ + "/base/5/t3_16500", "x").ok());
+    ASSERT_TRUE(write_file(pgdata_ + "/global/1262", std::string(8192, 'x')).ok());
+    ASSERT_EQ(::symlink("/etc", (pgdata_ + "/base/9").c_str()), 0);
+    fs::remove(pgdata_ + "/PG_VERSION");
+    fs::create_directory(pgdata_ + "/PG_VERSION");
+
+    auto made = materialise(pgdata_, directory_ + "/wal", 17, point_);
+    ASSERT_TRUE(made.ok()) << made.error().text();
+    auto fresh = directory_ + "/fresh";
+    ASSERT_TRUE(materialise(fresh, directory_ + "/wal", 17, point_).ok());
+    auto listing = [](const std::string& root) {
+        std::map<std::string, std::string> found;
+        for (const auto& each : fs::recursive_directory_iterator(root)) {
+            auto path = each.path().string();
+            std::string what = "directory";
+            if (each.is_symlink())
+                what = "to " + fs::read_symlink(each).string();
+            else if (each.is_regular_file())
+                what = *read_file(path);
+            found[path.substr(root.size())] = what;
+        }
+        return found;
+    };
+    EXPECT_EQ(listing(pgdata_), listing(fresh));
+    struct stat after {};
+    ASSERT_EQ(::stat((pgdata_ + "/base/5/1259").c_str(), &after), 0);
+    EXPECT_EQ(before.st_ino, after.st_ino);
 }
 
 TEST_F(PgdataTest, AHostileRestorePointStaysBelowTheDirectory) {

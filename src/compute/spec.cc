@@ -17,6 +17,7 @@ std::string encode(const SuperviseSpec& spec) {
                 {"store_root", spec.store_root},
                 {"directory", spec.directory},
                 {"run_directory", spec.run_directory},
+                {"spares", spec.spares},
                 {"bin_directory", spec.bin_directory},
                 {"shim", spec.shim},
                 {"shared_buffers", spec.shared_buffers}};
@@ -35,6 +36,7 @@ Result<SuperviseSpec> decode_spec(const std::string& text) {
         spec.store_root = object.at("store_root").get<std::string>();
         spec.directory = object.at("directory").get<std::string>();
         spec.run_directory = object.at("run_directory").get<std::string>();
+        spec.spares = object.at("spares").get<std::string>();
         spec.bin_directory = object.at("bin_directory").get<std::string>();
         spec.shim = object.at("shim").get<std::string>();
         spec.shared_buffers = object.at("shared_buffers").get<std::string>();

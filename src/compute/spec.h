@@ -18,6 +18,7 @@ struct SuperviseSpec {
     std::string store_root;
     std::string directory;      // the endpoint's
     std::string run_directory;  // for sockets
+    std::string spares;         // data directories made in advance
     std::string bin_directory;  // of PostgreSQL
     std::string shim;           // the page shim's library
     std::string shared_buffers = "128MB";

@@ -26,6 +26,7 @@
 #include "compute/probe.h"
 #include "compute/promotion.h"
 #include "compute/sealer.h"
+#include "compute/spares.h"
 #include "shim/protocol.h"
 #include "store/paths.h"
 #include "wal/wal_files.h"
@@ -72,8 +73,6 @@ class Supervisor {
     Result<void> check_promotion();
     bool take_restore_point();
     Result<void> keep_clean_end();
-    void remove_discarded();
-    std::string discarded_prefix() const { return spec_.pgdata() + ".old."; }
     void enter(Phase phase, std::string reason = "");
     void fail(const Error& why);
 
@@ -151,12 +150,8 @@ Result<void> Supervisor::prepare_pgdata() {
                   exists(pgdata + "/PG_VERSION");
     ::unlink(spec_.stubs_marker().c_str());
     if (!usable) {
-        if (exists(pgdata)) {
-            // Thousands of names: out of the way now, removed when the compute answers.
-            auto discarded = fmt::format("{}{}", discarded_prefix(), ::getpid());
-            if (::rename(pgdata.c_str(), discarded.c_str()) != 0)
-                return errno_error(errno, fmt::format("move {} away", pgdata));
-        }
+        // Rather an old directory made right than a new one: see stub_tree.h.
+        if (!exists(pgdata)) take_spare(spec_.spares, spec_.pg_major, pgdata);
         auto wal = incarnation_path(store_, opening_.log) + "/" + wal::kWalDirectory;
         TRY_CTX(materialise(pgdata, wal, spec_.pg_major, opening_.point), "materialise {}",
                 text_of(opening_.point.id));
@@ -262,19 +257,6 @@ void Supervisor::handle_status_change() {
     }
     enter(Phase::running);
     take_restore_point();  // the end of recovery may have sealed already
-    remove_discarded();
-}
-
-// Old data directories, also of starts that were cut short.
-void Supervisor::remove_discarded() {
-    auto names = list_directory(spec_.directory);
-    if (!names) return;
-    for (const auto& name : *names) {
-        auto path = spec_.directory + "/" + name;
-        if (!path.starts_with(discarded_prefix())) continue;
-        if (auto removed = remove_tree(path); !removed)
-            log::warn("compute: {}", removed.error().text());
-    }
 }
 
 // What was replayed must be what was planned.

@@ -68,16 +68,17 @@ Result<void> make_template(store::Store& store, const PostgresInstall& postgres,
 
 }  // namespace
 
-Result<void> ensure_template(store::Store& store, const PostgresInstall& postgres,
+Result<bool> ensure_template(store::Store& store, const PostgresInstall& postgres,
                              const ComputeUser& user, const std::string& scratch) {
     std::string path = fmt::format("{}/{}.lock", scratch, postgres.major);
     Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!lock.valid() || ::flock(lock.get(), LOCK_EX) != 0)
         return errno_error(errno, fmt::format("lock {}", path));
     auto point = store.newest_restore_point(template_lineage(postgres.major));
-    if (point) return {};
+    if (point) return false;
     if (point.error().code() != Code::not_found) return std::move(point).error();
-    return make_template(store, postgres, user, scratch);
+    TRY(make_template(store, postgres, user, scratch));
+    return true;
 }
 
 }  // namespace tarn::compute

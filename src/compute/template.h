@@ -21,8 +21,9 @@ constexpr uint64_t template_lineage(int major) {
 }
 constexpr uint64_t kFirstProjectLineage = 1024;
 
-// Makes the template unless it is there. `scratch` is a directory of the compute user's.
-Result<void> ensure_template(store::Store& store, const PostgresInstall& postgres,
+// Makes the template unless it is there; true if it was made now. `scratch` is a directory of the
+// compute user's.
+Result<bool> ensure_template(store::Store& store, const PostgresInstall& postgres,
                              const ComputeUser& user, const std::string& scratch);
 
 }  // namespace tarn::compute
