@@ -44,8 +44,8 @@ Result<void> select(std::string_view path, const MaskRules& rules,
     bool known = lenient;
     bool given = lenient;
     for (const Leaf& leaf : rules.leaves) {
-        bool meant =
-            lenient || leaf.path == path || leaf.group == path || is_below(leaf.path, path);
+        bool meant = lenient || leaf.path == path || (leaf.group == path && !path.empty()) ||
+                     is_below(leaf.path, path);
         known = known || meant;
         if (!meant || !leaf.given) continue;
         given = true;

@@ -71,13 +71,8 @@ std::optional<OperationRow> Reconciler::claim() {
 }
 
 void Reconciler::work_on(const OperationRow& operation) {
-    Result<void> result;
-    if (operation.error_code)
-        // The failure was noted before a restart; what was begun is still to be taken back.
-        result =
-            steps_.give_up(operation, Error(Code::internal, operation.error_message.value_or("")));
-    else
-        result = steps_.perform(operation);
+    // One with an error has been given up already, perhaps by an earlier server.
+    auto result = operation.error_code ? steps_.take_back(operation) : steps_.perform(operation);
     if (result.ok()) {
         log::info("control: done operation={} kind={} resource={}", operation.id, operation.kind,
                   operation.resource_name);

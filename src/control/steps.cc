@@ -56,6 +56,10 @@ Result<void> Steps::perform(const OperationRow& operation) {
 
 Result<void> Steps::give_up(const OperationRow& operation, const Error& why) {
     TRY(mark_failed(operation, why));
+    return take_back(operation);
+}
+
+Result<void> Steps::take_back(const OperationRow& operation) {
     auto kind = operation_kind(operation.kind);
     if (kind == OperationKind::create_project) return purge_project(operation);
     if (kind == OperationKind::create_branch) return purge_branch(operation);

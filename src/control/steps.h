@@ -17,9 +17,11 @@ class Steps {
     // Carries the operation out and finishes it. An Error leaves it pending.
     Result<void> perform(const meta::OperationRow& operation);
 
-    // Gives the operation up because of `why`: what it began to make is removed, then it is done
-    // with that error. An Error leaves it pending, to be taken back again.
+    // Gives the operation up: notes `why` as its end, then takes back what it began to make.
     Result<void> give_up(const meta::OperationRow& operation, const Error& why);
+    // Takes back what an operation began that was given up before. An Error leaves it pending, to
+    // be taken back again.
+    Result<void> take_back(const meta::OperationRow& operation);
 
   private:
     Result<void> create_project(const meta::OperationRow& operation);
