@@ -86,7 +86,8 @@ TEST_F(ApiTest, ProjectHasTheContractsShape) {
     EXPECT_EQ(project, Json::parse(fmt::format(R"({{
         "name":"projects/p","project_id":"p","uid":"{}",
         "create_time":"2027-01-15T08:00:00Z","update_time":"2027-01-15T08:00:00Z",
-        "status":{{"project_id":"p","display_name":"My App","pg_version":17,"owner":"jane@example.com",
+        "status":{{"project_id":"p","display_name":"My App","pg_version":17,
+           "owner":"jane@example.com",
           "default_branch":"projects/p/branches/production","history_retention_duration":"604800s",
           "enable_pg_native_login":false,"branch_logical_size_limit_bytes":8796093022208,
           "synthetic_storage_size_bytes":31760384,
@@ -104,7 +105,8 @@ TEST_F(ApiTest, BranchHasTheContractsShape) {
     EXPECT_EQ(branch, Json::parse(fmt::format(R"({{
         "name":"projects/p/branches/dev","branch_id":"dev","parent":"projects/p","uid":"{}",
         "create_time":"2027-01-15T08:00:00Z","update_time":"2027-01-15T08:00:00Z",
-        "status":{{"branch_id":"dev","current_state":"READY","state_change_time":"2027-01-15T08:00:00Z",
+        "status":{{"branch_id":"dev","current_state":"READY",
+           "state_change_time":"2027-01-15T08:00:00Z",
           "default":false,"is_protected":false,"logical_size_bytes":31760384,
           "source_branch":"projects/p/branches/production","source_branch_lsn":"0/1B3C4D8",
           "source_branch_time":"1970-01-01T00:00:01Z","expire_time":"2027-01-22T08:00:00Z"}}}})",
@@ -123,7 +125,8 @@ TEST_F(ApiTest, EndpointHasTheContractsShape) {
     EXPECT_EQ(endpoint, Json::parse(fmt::format(R"({{
         "name":"{}","endpoint_id":"primary","parent":"projects/p/branches/production","uid":"{}",
         "create_time":"2027-01-15T08:00:00Z","update_time":"2027-01-15T08:00:00Z",
-        "status":{{"endpoint_id":"primary","endpoint_type":"ENDPOINT_TYPE_READ_WRITE","current_state":"ACTIVE",
+        "status":{{"endpoint_id":"primary","endpoint_type":"ENDPOINT_TYPE_READ_WRITE",
+           "current_state":"ACTIVE",
           "disabled":false,"autoscaling_limit_min_cu":1,"autoscaling_limit_max_cu":1,
           "suspend_timeout_duration":"86400s","hosts":{{"host":"127.77.0.1"}},
           "group":{{"min":1,"max":1,"enable_readable_secondaries":false}},"settings":{{}},
@@ -141,7 +144,8 @@ TEST_F(ApiTest, RoleAndDatabaseHaveTheContractsShape) {
     Json database =
         send("GET", "projects/p/branches/production/databases/databricks-postgres").body;
     EXPECT_EQ(database["status"], Json::parse(R"({"database_id":"databricks-postgres",
-        "postgres_database":"databricks_postgres","role":"projects/p/branches/production/roles/jane"})"));
+        "postgres_database":"databricks_postgres",
+         "role":"projects/p/branches/production/roles/jane"})"));
     EXPECT_EQ(send("GET", "projects/p/branches/production/roles").body["roles"].size(), 1u);
     EXPECT_EQ(failure(send("GET", "projects/p/branches/production/roles/none")).substr(0, 46),
               "404 NOT_FOUND role not found; role_id:\"none\" [");
