@@ -7,6 +7,7 @@ import time
 
 import pytest
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.core import Config
 from databricks.sdk.errors import DatabricksError
 from databricks.sdk.service.postgres import Branch, BranchSpec, Project, ProjectSpec
 from harness import processes
@@ -42,7 +43,8 @@ class Caller(threading.Thread):
         self.operations, self.live = [], []
 
     def run(self):
-        client = WorkspaceClient(host=self.url, token=self.token, retry_timeout_seconds=1, http_timeout_seconds=5)
+        client = WorkspaceClient(config=Config(host=self.url, token=self.token, retry_timeout_seconds=1,
+                                               http_timeout_seconds=5))
         number = 0
         while not self.stopped.is_set():
             number += 1
