@@ -15,7 +15,8 @@ PYTHON = PROJECT_ROOT / "build/venv/sdk-newest/bin/python"
 
 def enter_environment():
     """Goes on in the project's own Python environment; makes it, and the program, where they are missing."""
-    if not PYTHON.exists() or not (PROJECT_ROOT / "build/release/bin/tarn").exists():
+    program = Path(os.environ.get("TARN_BIN", PROJECT_ROOT / "build/release/bin/tarn"))
+    if not PYTHON.exists() or not program.exists():
         for step in (["setup", "--tests"], ["build"]):
             subprocess.run([PROJECT_ROOT / "script" / step[0], *step[1:]], check=True, stdout=sys.stderr)
     if Path(sys.prefix) != PYTHON.parents[1]:
@@ -75,16 +76,19 @@ def drop_caches(*folders):
                 os.close(descriptor)
 
 
-def disk_kib(folder):
-    """Allocated KiB of everything below a folder, each inode once: holes and hard links cost nothing."""
-    seen, total = set(), 0
+def files_of(folder):
+    """(device, inode) -> allocated KiB of everything below a folder; holes and further hard links cost nothing."""
+    found = {}
     for root, folders, names in os.walk(folder):
         for name in [*folders, *names]:
             try:
                 status = os.lstat(os.path.join(root, name))
             except FileNotFoundError:
                 continue
-            if (status.st_dev, status.st_ino) not in seen:
-                seen.add((status.st_dev, status.st_ino))
-                total += status.st_blocks
-    return total // 2
+            found[status.st_dev, status.st_ino] = status.st_blocks / 2
+    return found
+
+
+def new_kib(before, after):
+    """KiB of what was not there before. What goes meanwhile, as history is removed, is nobody's gain."""
+    return sum(kib for inode, kib in after.items() if inode not in before)
