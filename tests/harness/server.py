@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -74,6 +75,10 @@ class Server:
         self.process = None
         self._client = None
         atexit.register(self.destroy)
+        self._guard = subprocess.Popen([sys.executable, "-m", "harness.guard"], stdin=subprocess.PIPE, text=True,
+                                       cwd=PROJECT_ROOT / "tests", start_new_session=True)
+        self._guard.stdin.write(f"{self.root}\n")
+        self._guard.stdin.flush()
 
     # Starting and ending
 
@@ -133,6 +138,9 @@ class Server:
         os.close(self._block_lock)
         if not os.environ.get("TARN_KEEP"):  # to look at what a failed test left
             shutil.rmtree(self.root, ignore_errors=True)
+        self._guard.kill()
+        self._guard.wait()
+        self._guard.stdin.close()
 
     def __enter__(self):
         return self.start()
