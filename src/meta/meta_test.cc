@@ -122,6 +122,16 @@ TEST_F(MetaTest, FileOfANewerVersionIsRefused) {
         << opened.error().text();
 }
 
+TEST_F(MetaTest, NobodyElseCanReadTheFiles) {
+    meta_.reset();
+    std::filesystem::permissions(path(),
+                                 std::filesystem::perms{0644});  // as an earlier version left it
+    open();
+    write([](Session& s) { return set_setting(s, "k", "v"); });
+    for (auto& entry : std::filesystem::directory_iterator(directory_))
+        EXPECT_EQ(entry.status().permissions(), std::filesystem::perms{0600}) << entry.path();
+}
+
 TEST_F(MetaTest, FileThatIsNoDatabaseIsDataLoss) {
     meta_.reset();
     for (auto& entry : std::filesystem::directory_iterator(directory_))

@@ -1,5 +1,11 @@
 #include "meta/sqlite.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
 namespace tarn::meta {
 
 namespace {
@@ -31,6 +37,17 @@ Code code_of(int status) {
 Error failure(sqlite3* database, int status, std::string_view doing) {
     return error(code_of(status), "{}: {}", doing,
                  database ? sqlite3_errmsg(database) : sqlite3_errstr(status));
+}
+
+// The file holds the keys that sign logins, and computes of other users run beside it. SQLite gives
+// its journal the mode of the file.
+Result<void> keep_private(const std::string& path) {
+    int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return errno_error(errno, "open " + path);
+    int failure = ::fchmod(fd, 0600) == 0 ? 0 : errno;
+    ::close(fd);
+    if (failure) return errno_error(failure, "make private " + path);
+    return {};
 }
 
 }  // namespace
@@ -83,6 +100,7 @@ void Statement::bind_null() {
 }
 
 Result<Connection> Connection::open(const std::string& path, bool read_only) {
+    if (!read_only) TRY(keep_private(path));
     sqlite3* database = nullptr;
     int mode = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     // Each connection is used under one mutex of ours, so SQLite's own are not needed.
