@@ -9,12 +9,14 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
 from databricks.sdk.errors import DatabricksError
-from databricks.sdk.service.postgres import Branch, BranchSpec, Project, ProjectSpec
+from databricks.sdk.service.postgres import (Branch, BranchSpec, Duration, Project,
+                                             ProjectDefaultEndpointSettings, ProjectSpec)
 from harness import processes
 from harness.server import Server, primary
 
 SEED = int(os.environ.get("TARN_SEED", random.SystemRandom().randrange(1 << 31)))
 ROUNDS = 12
+ASKS_A_ROUND = 8  # of each caller: more than a server does in the time it is given
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ class Caller(threading.Thread):
         client = WorkspaceClient(config=Config(host=self.url, token=self.token, retry_timeout_seconds=1,
                                                http_timeout_seconds=5))
         number = 0
-        while not self.stopped.is_set():
+        while not self.stopped.is_set() and number < ASKS_A_ROUND:
             number += 1
             try:
                 self.operations.append(self.ask(client.postgres, f"o{self.number}-{number}").name())
@@ -56,7 +58,9 @@ class Caller(threading.Thread):
     def ask(self, api, name):
         what = self.random.random()
         if what < 0.3 or not self.live:
-            operation = api.create_project(project=Project(spec=ProjectSpec(pg_version=17)), project_id=name)
+            soon = ProjectDefaultEndpointSettings(suspend_timeout_duration=Duration(seconds=1))
+            operation = api.create_project(project_id=name, project=Project(
+                spec=ProjectSpec(pg_version=17, default_endpoint_settings=soon)))
             self.live.append(f"projects/{name}")
         elif what < 0.8:
             parent = self.random.choice(self.live)
@@ -71,6 +75,7 @@ def test_a_server_killed_in_the_middle_resumes_or_takes_back(server, capsys):
     with capsys.disabled():
         print(f"\nseed {SEED} (again: TARN_SEED={SEED} script/test crash)")
     generator = random.Random(SEED)
+    acknowledged = 0
     for round_number in range(ROUNDS):
         callers = [Caller(server, f"{round_number}-{n}", random.Random(f"{SEED}-{round_number}-{n}")) for n in range(3)]
         for caller in callers:
@@ -82,8 +87,11 @@ def test_a_server_killed_in_the_middle_resumes_or_takes_back(server, capsys):
         for caller in callers:
             caller.join(60)
         server.start()
-        for name in [o for caller in callers for o in caller.operations]:
+        names_of_round = [o for caller in callers for o in caller.operations]
+        acknowledged += len(names_of_round)
+        for name in names_of_round:
             processes.wait_until(lambda: server.api.get_operation(name=name).done, f"{name} ends", 120)
+    assert acknowledged > 2 * ROUNDS, "the callers hardly asked for anything"
     left = names(server)
     for project in sorted(n for n in left if n.count("/") == 1):
         branches = [n for n in left if n.startswith(f"{project}/branches/") and n.count("/") == 3]
