@@ -35,10 +35,14 @@ void raise(std::atomic<T>& value, T least) {
     }
 }
 
-// All of the bytes or -errno; a disk may take or give less than asked for.
-int write_fully(sys::Disk& disk, int fd, iovec* parts, int count, int64_t offset) {
+using Transfer = int64_t (sys::Disk::*)(int fd, const iovec* parts, int count, int64_t offset);
+
+// Moves all of the bytes or answers -errno; a disk may take or give less than asked for. A slot is
+// never short, so moving nothing is an error too.
+int transfer_fully(sys::Disk& disk, Transfer move, int fd, iovec* parts, int count,
+                   int64_t offset) {
     while (count > 0) {
-        int64_t done = disk.pwritev(fd, parts, count, offset);
+        int64_t done = (disk.*move)(fd, parts, count, offset);
         if (done <= 0) return done < 0 ? static_cast<int>(done) : -EIO;
         offset += done;
         for (size_t left = static_cast<size_t>(done); left > 0;) {
@@ -52,20 +56,12 @@ int write_fully(sys::Disk& disk, int fd, iovec* parts, int count, int64_t offset
     return 0;
 }
 
+int write_fully(sys::Disk& disk, int fd, iovec* parts, int count, int64_t offset) {
+    return transfer_fully(disk, &sys::Disk::pwritev, fd, parts, count, offset);
+}
+
 int read_fully(sys::Disk& disk, int fd, iovec* parts, int count, int64_t offset) {
-    while (count > 0) {
-        int64_t done = disk.preadv(fd, parts, count, offset);
-        if (done <= 0) return done < 0 ? static_cast<int>(done) : -EIO;  // a slot is never short
-        offset += done;
-        for (size_t left = static_cast<size_t>(done); left > 0;) {
-            size_t part = left < parts->iov_len ? left : parts->iov_len;
-            parts->iov_base = static_cast<char*>(parts->iov_base) + part;
-            parts->iov_len -= part;
-            left -= part;
-            if (parts->iov_len == 0) ++parts, --count;
-        }
-    }
-    return 0;
+    return transfer_fully(disk, &sys::Disk::preadv, fd, parts, count, offset);
 }
 
 }  // namespace
