@@ -61,15 +61,15 @@ int track_wal(int fd, uint32_t tli, uint64_t base) {
         walk.walker = pg::WalWalker(options, pg::WalPosition{.lsn = map().flushed_position.load()});
         walk.begun = 1;
     }
+    // What follows the last whole record is read afresh each time: PostgreSQL syncs pages whose last
+    // record is still being copied into them, also where that record goes on in the next segment.
+    walk.walker.rewind();
     pg::WalWindow window{walk.walker.needed(), window_bytes, 0};
     pg::WalRecord record;
     for (;;) {
         pg::WalStep step = walk.walker.next(window, &record);
         if (step == pg::WalStep::record) continue;
-        if (step == pg::WalStep::end_of_wal) {
-            walk.walker.rewind();  // the bytes after the last whole record are still to come
-            break;
-        }
+        if (step == pg::WalStep::end_of_wal) break;  // the bytes after it are still to come
         window.lsn = walk.walker.needed();
         int64_t size = read_wal(fd, tli, base, window.lsn, window_bytes);
         if (size < 0) {

@@ -1,0 +1,129 @@
+#include "shim/wal_tracker.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "pg/test_wal.h"
+#include "shim/state.h"
+
+namespace tarn::shim {
+
+// The shim's own are in attach.cc, which looks for a compute's environment.
+constinit State state;
+void report(const char* what, const char*, int) {
+    ADD_FAILURE() << what;
+}
+
+namespace {
+
+constexpr uint64_t kSegment = pg::kDefaultWalSegmentSize;
+constexpr int kMajor = 17;
+
+// Real WAL, in which a record of `records` goes from one segment into the next.
+struct Sample {
+    pg::testing::WalBytes wal;
+    std::vector<pg::WalRecord> records;
+    pg::WalRecord crossing;
+    uint64_t boundary = 0;
+};
+
+Sample make_sample() {
+    auto cluster = pg::testing::Cluster::create(kMajor);
+    EXPECT_TRUE(cluster.ok());
+    auto backend = cluster->start();
+    EXPECT_TRUE(backend.ok());
+    // Rows of pages' size, so that few boundaries are met by a record's end.
+    backend->run("create table t (n int, pad text)");
+    backend->run("alter table t alter pad set storage plain");
+    backend->run("insert into t select g, repeat('x', 7000) from generate_series(1, 8000) g");
+    Sample sample;
+    sample.wal = pg::testing::load_wal(cluster->data(), kSegment);
+    uint64_t first = (sample.wal.lsn / kSegment + 1) * kSegment;
+    // Somewhere behind the first boundary a record begins; the walk starts at the first one that
+    // holds.
+    for (uint64_t lsn = sample.wal.lsn + 40; lsn < first && sample.records.size() < 100; lsn += 8)
+        sample.records =
+            pg::testing::walk(pg::WalWalker({.major = kMajor}, pg::WalPosition{.lsn = lsn}),
+                              {sample.wal.window()})
+                .records;
+    for (const pg::WalRecord& record : sample.records) {
+        uint64_t boundary = (record.start / kSegment + 1) * kSegment;
+        if (record.start + 64 > boundary || record.end <= boundary) continue;
+        sample.crossing = record;
+        sample.boundary = boundary;
+        break;
+    }
+    return sample;
+}
+
+// pg_wal in a directory of its own, which the tracker finds as PostgreSQL does: below the current
+// one.
+class WalTrackerTest : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        if (!pg::testing::find_binaries(kMajor))
+            GTEST_SKIP() << pg::testing::missing_binaries(kMajor);
+        std::string name = testing::TempDir() + "wal_tracker.XXXXXX";
+        ASSERT_NE(::mkdtemp(name.data()), nullptr);
+        directory_ = name;
+        std::filesystem::create_directory(directory_ / "pg_wal");
+        std::filesystem::current_path(directory_);
+        base_ = ::mmap(nullptr, store::kMapBytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        ASSERT_NE(base_, MAP_FAILED);
+        store::PageMap::format(base_, {1, 1}, store::PageMap::header_bytes());
+        log_ = std::make_unique<store::PageLog>(sys::real_disk(), store::PageMap(base_, {}));
+        state.log = log_.get();
+        map().caller_version = kMajor;
+    }
+    void TearDown() override {
+        state.log = nullptr;
+        if (base_) ::munmap(base_, store::kMapBytes);
+        std::filesystem::current_path("/");
+        std::filesystem::remove_all(directory_);
+    }
+
+    // Writes a segment as far as `valid`, zeros behind it, and tells the tracker of its sync.
+    uint64_t sync_segment(const pg::testing::WalBytes& wal, uint64_t base, uint64_t valid) {
+        char name[pg::kWalNameLength + 1];
+        pg::format_wal_name(1, base / kSegment, kSegment, name);
+        std::string path = std::string("pg_wal/") + name;
+        int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600);
+        EXPECT_GE(fd, 0);
+        auto size = static_cast<ssize_t>(std::min(valid, base + kSegment) - base);
+        EXPECT_EQ(::pwrite(fd, &wal.bytes[base - wal.lsn], static_cast<size_t>(size), 0), size);
+        EXPECT_EQ(::ftruncate(fd, kSegment), 0);
+        EXPECT_EQ(track_wal(fd, 1, base), 0);
+        ::close(fd);
+        return map().flushed_position.load();
+    }
+
+    std::filesystem::path directory_;
+    void* base_ = nullptr;
+    std::unique_ptr<store::PageLog> log_;
+};
+
+TEST_F(WalTrackerTest, ARecordSyncedHalfAtASegmentsEndIsReadAfreshWhenItIsWhole) {
+    Sample sample = make_sample();
+    ASSERT_NE(sample.boundary, 0u) << "no record crosses a segment's end";
+    uint64_t first = sample.boundary - kSegment;
+    uint64_t limit = sample.boundary + kSegment;
+    uint64_t whole = 0;
+    for (const pg::WalRecord& record : sample.records)
+        if (record.end <= limit) whole = record.end;
+    auto begin = std::find_if(sample.records.begin(), sample.records.end(),
+                              [&](const pg::WalRecord& each) { return each.start >= first; });
+    map().flushed_position.store(begin->start);
+
+    // Its header is in the page that another record's commit has synced, its body is not yet.
+    EXPECT_EQ(sync_segment(sample.wal, first, sample.crossing.start + 24), sample.crossing.start);
+    EXPECT_EQ(sync_segment(sample.wal, first, sample.boundary), sample.crossing.start);
+    EXPECT_EQ(sync_segment(sample.wal, sample.boundary, std::min(limit, sample.wal.end())), whole);
+}
+
+}  // namespace
+}  // namespace tarn::shim
