@@ -61,8 +61,8 @@ int track_wal(int fd, uint32_t tli, uint64_t base) {
         walk.walker = pg::WalWalker(options, pg::WalPosition{.lsn = map().flushed_position.load()});
         walk.begun = 1;
     }
-    // What follows the last whole record is read afresh each time: PostgreSQL syncs pages whose last
-    // record is still being copied into them, also where that record goes on in the next segment.
+    // What follows the last whole record is read afresh each time: PostgreSQL syncs pages whose
+    // last record is still being copied into them, also where it goes on in the next segment.
     walk.walker.rewind();
     pg::WalWindow window{walk.walker.needed(), window_bytes, 0};
     pg::WalRecord record;

@@ -86,7 +86,16 @@ class Worker(threading.Thread):
                     raise RuntimeError(f"{self.name}: no connection for {RECONNECT_SECONDS} s: {error}") from error
                 time.sleep(0.02)
         self.longest_outage = max(self.longest_outage, time.monotonic() - started)
+        self.outlive_predecessors()
         self.connected()
+
+    def outlive_predecessors(self):
+        """Waits for backends of lost connections: after the death of the proxy alone they still finish their
+        statement, and only then can be told whether it took effect."""
+        self.conn.execute("SELECT set_config('application_name', %s, false)", (f"worker {self.name}",))
+        others = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()"
+        while self.conn.execute(others, (f"worker {self.name}",)).fetchone()[0] > 0:
+            time.sleep(0.02)
 
     def disconnect(self):
         if self.conn is not None:
