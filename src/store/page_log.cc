@@ -128,18 +128,16 @@ int PageLog::reserve_slots(uint32_t count, uint64_t* first) {
     return allocate_until(*first + count - 1);
 }
 
-// Writes pages, then headers, of slots that lie in one segment.
-int PageLog::append_in_segment(SlotHeader* headers, const void* const* pages, uint32_t count) {
+// Writes the staged pages from `first` on, then headers, of slots that lie in one segment.
+int PageLog::append_in_segment(SlotHeader* headers, uint32_t first, uint32_t count) {
     LogId own = map_.header().sources[1];
     uint64_t segment = headers[0].slot / kSlotsPerSegment;
     auto place = static_cast<int64_t>(headers[0].slot % kSlotsPerSegment);
     if (headers[0].kind == SlotKind::page) {
         int fd = descriptor(own, segment, false);
         if (fd < 0) return fd;
-        iovec parts[kBatch];
-        for (uint32_t i = 0; i < count; ++i) parts[i] = {const_cast<void*>(pages[i]), kBlockBytes};
-        int result = write_fully(disk_, fd, parts, static_cast<int>(count),
-                                 place * static_cast<int64_t>(kBlockBytes));
+        iovec part{staged_[first], count * kBlockBytes};
+        int result = write_fully(disk_, fd, &part, 1, place * static_cast<int64_t>(kBlockBytes));
         if (result < 0) return result;
     }
     int fd = descriptor(own, segment, true);
@@ -167,7 +165,12 @@ int PageLog::append(FileEntry* file, SlotKind kind, uint32_t block, const void* 
     for (uint32_t i = 0; i < count; ++i) {
         SlotHeader& header = headers[i];
         header = {};
-        header.page_crc = kind == SlotKind::page ? crc32c(0, pages[i], kBlockBytes) : 0;
+        if (kind == SlotKind::page) {
+            // PostgreSQL sets hint bits and commit bits in a page while it is being written: the
+            // checksum and the disk must get the same bytes.
+            std::memcpy(staged_[i], pages[i], kBlockBytes);
+            header.page_crc = crc32c(0, staged_[i], kBlockBytes);
+        }
         header.slot = first + i;
         header.lineage = map.lineage;
         header.incarnation = map.incarnation;
@@ -181,7 +184,7 @@ int PageLog::append(FileEntry* file, SlotKind kind, uint32_t block, const void* 
     for (uint32_t done = 0; done < count;) {
         uint64_t left = kSlotsPerSegment - headers[done].slot % kSlotsPerSegment;
         uint32_t part = count - done < left ? count - done : static_cast<uint32_t>(left);
-        int result = append_in_segment(headers + done, pages ? pages + done : nullptr, part);
+        int result = append_in_segment(headers + done, done, part);
         if (result < 0) return result;
         done += part;
     }

@@ -23,7 +23,8 @@ class PageLog {
 
     PageMap& map() { return map_; }
 
-    // Appends pages[i] as block `block` + i. Zero pages that are zeros already take no slot.
+    // Appends pages[i] as block `block` + i. Zero pages that are zeros already take no slot. The
+    // caller may change a page meanwhile: what is kept is whole, and some of the changes.
     int write(FileEntry* file, uint32_t block, const void* const* pages, uint32_t count);
     // Reads the newest version of block `block` + i, or zeros, into pages[i]. Does not look at the
     // file's length.
@@ -62,7 +63,7 @@ class PageLog {
     int reserve_slots(uint32_t count, uint64_t* first);
     int append(FileEntry* file, SlotKind kind, uint32_t block, const void* const* pages,
                uint32_t count, Version* versions);
-    int append_in_segment(SlotHeader* headers, const void* const* pages, uint32_t count);
+    int append_in_segment(SlotHeader* headers, uint32_t first, uint32_t count);
     void complete(FileEntry* file, uint64_t first_slot, uint64_t last_slot);
     int write_batch(FileEntry* file, uint32_t block, const void* const* pages, uint32_t count);
     int resolve(FileEntry* file, uint32_t block, Version* version);
@@ -85,6 +86,7 @@ class PageLog {
     static constexpr int kDescriptors = 64;   // segment files open at a time in one process
     Descriptor descriptors_[kDescriptors];
     uint64_t uses_ = 0;
+    alignas(64) char staged_[kBatch][kBlockBytes];  // pages on their way to the log
 };
 
 }  // namespace tarn::store

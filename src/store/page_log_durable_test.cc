@@ -83,5 +83,23 @@ TEST_F(PageLogDurableTest, ASegmentThatIsMadeDuringAnothersSyncGetsItsNameSynced
     }
 }
 
+// PostgreSQL sets hint bits and commit bits in a page that another process is writing out.
+TEST_F(PageLogDurableTest, APageThatChangesWhileItIsWrittenCanBeRead) {
+    sys::SimDisk disk(1);
+    PageMap map = make_map(disk);
+    PageLog log(disk, map);
+    std::string page(kBlockBytes, 'a');
+    disk.before_each_change([&] { ++page[4000]; });
+    const void* pages[] = {page.data()};
+    ASSERT_EQ(log.write(file(map, 1), 0, pages, 1), 0);
+    disk.before_each_change({});
+    ASSERT_NE(page[4000], 'a');
+    std::string got(kBlockBytes, '?');
+    void* into[] = {got.data()};
+    ASSERT_EQ(log.read(file(map, 1), 0, into, 1), 0);
+    got[4000] = page[4000];
+    EXPECT_EQ(got, page);
+}
+
 }  // namespace
 }  // namespace tarn::store

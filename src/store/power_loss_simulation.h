@@ -60,7 +60,7 @@ class Simulation {
     struct Live {
         LogId log;
         void* memory = nullptr;
-        std::unique_ptr<PageLog> hands[2];  // two processes
+        std::unique_ptr<PageLog> hands[3];  // processes; the last one acts amid the others
         History history;
         std::optional<RestorePoint> base, previous;
         std::optional<Sealed> sealed;

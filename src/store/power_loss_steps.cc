@@ -77,7 +77,7 @@ void Simulation::step() {
 void Simulation::nested_step() {
     Live* live = pick_live();
     if (!live) return;
-    PageLog& hand = *live->hands[1];
+    PageLog& hand = *live->hands[2];
     uint64_t choice = random_.below(10);
     if (choice < 5) return write(*live, hand);
     if (choice < 6) return truncate(*live, hand);
