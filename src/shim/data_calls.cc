@@ -4,6 +4,7 @@
 
 #include "shim/control_file.h"
 #include "shim/export.h"
+#include "shim/new_wal.h"
 #include "shim/page_file.h"
 #include "shim/real.h"
 #include "shim/state.h"
@@ -39,10 +40,19 @@ ssize_t read_here(int fd, void* data, size_t size) {
     return answer(done, &errno);
 }
 
+// write() to a descriptor whose position the kernel keeps.
+ssize_t append_new_wal(int fd, const iovec& part) {
+    off_t offset = real::lseek(fd, 0, SEEK_CUR);
+    int64_t done = offset < 0 ? -errno : write_new_wal(fd, &part, 1, offset);
+    if (done > 0) real::lseek(fd, offset + done, SEEK_SET);
+    return answer(done, &errno);
+}
+
 ssize_t write_here(int fd, const void* data, size_t size) {
     Handle* handle = handle_of(fd);
-    if (!ours(handle)) return real::write(fd, data, size);
     iovec part{const_cast<void*>(data), size};
+    if (handle->kind == HandleKind::new_wal) return append_new_wal(fd, part);
+    if (!ours(handle)) return real::write(fd, data, size);
     int64_t done = write_at(handle, fd, &part, 1, handle->position);
     if (done > 0) handle->position += done;
     return answer(done, &errno);
@@ -70,6 +80,8 @@ ssize_t preadv_any(int fd, const iovec* parts, int count, off_t offset) {
 
 ssize_t pwritev_any(int fd, const iovec* parts, int count, off_t offset) {
     Handle* handle = handle_of(fd);
+    if (handle->kind == HandleKind::new_wal)
+        return answer(write_new_wal(fd, parts, count, offset), &errno);
     if (!ours(handle)) return real::pwritev(fd, parts, count, offset);
     return answer(write_at(handle, fd, parts, count, offset), &errno);
 }

@@ -13,6 +13,7 @@ enum class HandleKind : uint8_t {
     pages,    // a relation or SLRU file: contents in the store, the descriptor is its empty stub
     control,  // pg_control: contents in the map
     wal,      // a WAL segment
+    new_wal,  // a WAL segment that recovery is making
 };
 
 struct Handle {

@@ -99,6 +99,12 @@ void enter_wal(Handle* handle, const Name& name) {
         handle->kind = HandleKind::native;
 }
 
+// PostgreSQL makes a segment under this name and renames it when it is whole.
+bool is_new_segment(const Name& name) {
+    constexpr std::string_view kPrefix = "pg_wal/xlogtemp.";
+    return std::strncmp(name.relative, kPrefix.data(), kPrefix.size()) == 0;
+}
+
 int open_any(const char* path, int flags, mode_t mode) {
     if (!active()) return real::open(path, flags, mode);
     Name name = classify(path);
@@ -120,8 +126,11 @@ int open_any(const char* path, int flags, mode_t mode) {
         enter_wal(handle, name);
     else if (name.inside && !name.in_wal)
         handle->kind = HandleKind::scratch;
+    else if (state.recovers && is_new_segment(name))
+        handle->kind = HandleKind::new_wal;
     // Recovery has begun and listens to signals: the supervisor may ask for promotion.
     if (name.inside && std::strcmp(name.relative, "standby.signal") == 0) {
+        state.recovers = true;
         map().caller_state.fetch_or(kRecoveryReady);
         ring();
     }

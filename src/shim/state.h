@@ -8,6 +8,7 @@ namespace tarn::shim {
 struct State {
     store::PageLog* log = nullptr;  // null: inert, every call goes to the kernel
     int event_fd = -1;
+    bool recovers = false;  // this is the startup process, and it replays WAL
     size_t data_directory_length = 0;
     const char* version_directory = "";  // of in-place tablespaces: "PG_17_202406281"
 };

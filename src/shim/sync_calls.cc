@@ -33,6 +33,7 @@ int sync_any(int fd, bool data_only) {
     Handle* handle = handle_of(fd);
     switch (handle->kind) {
         case HandleKind::native:
+        case HandleKind::new_wal:
             return data_only ? real::fdatasync(fd) : real::fsync(fd);
         case HandleKind::scratch:
         case HandleKind::control:  // its seal has synced what counts

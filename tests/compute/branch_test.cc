@@ -1,5 +1,10 @@
 // Branches: copies of a running parent that share its pages and none of its future.
 
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <map>
+
 #include "compute/files.h"
 #include "world.h"
 
@@ -50,6 +55,35 @@ TEST_P(BranchTest, MuchWalIsShortenedByACheckpointFirst) {
     ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main"));
     ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
     EXPECT_EQ(value("ep-branch", "SELECT sum(n) FROM t"), "1800030000");
+}
+
+// Stock PostgreSQL would fill two segments of 16 MiB with zeros before it answers.
+TEST_P(BranchTest, ABranchThatBeginsLateInASegmentTakesLittleDisk) {
+    start_project();
+    const std::string late =
+        "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') % 16777216";
+    value("ep-main", "CREATE TABLE t (s text)");
+    for (int i = 0; i < 200 && std::stoll(value("ep-main", late)) < (13 << 20); ++i)
+        value("ep-main", "INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 500)");
+    ASSERT_GE(std::stoll(value("ep-main", late)), 13 << 20);
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main"));
+    ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
+    namespace fs = std::filesystem;
+    std::map<ino_t, int64_t> allocated;  // KiB
+    for (const auto& entry :
+         fs::recursive_directory_iterator(directory_ + "/store/lineages/" + kBranch)) {
+        struct stat status {};
+        if (entry.path().string().find("/wal/") != std::string::npos &&
+            ::stat(entry.path().c_str(), &status) == 0 && S_ISREG(status.st_mode))
+            allocated[status.st_ino] = status.st_blocks / 2;
+    }
+    int64_t sum = 0;
+    for (auto [inode, kib] : allocated) sum += kib;
+    EXPECT_GE(allocated.size(), 3u) << "the copy, its successor, the next one";
+    // What the branch replays is there twice: as it was, and in the timeline that goes on from it.
+    EXPECT_LT(sum, 2 * 4096 + 2048);
+    value("ep-branch", "INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 20000)");
+    EXPECT_EQ(value("ep-branch", "SELECT count(*) > 20000 FROM t"), "t");
 }
 
 TEST_P(BranchTest, ABranchOutlivesItsDroppedParent) {
