@@ -499,8 +499,12 @@ Result<void> Manager::remove(const std::string& endpoint_uid) {
         endpoints_.erase(endpoint_uid);
     }
     ActAs acting(user_);
+    auto directory = layout_.endpoint(endpoint_uid);
+    auto text = read_file(directory + "/spec.json");
+    if (auto spec = text ? decode_spec(*text) : Result<SuperviseSpec>(text.error()))
+        keep_as_spare(layout_.spares(), spec->pg_major, spec->pgdata());
     TRY(remove_tree(layout_.run_directory(endpoint_uid)));
-    return remove_tree(layout_.endpoint(endpoint_uid));
+    return remove_tree(directory);
 }
 
 // ---- after a restart of the server -------------------------------------------------------------
