@@ -452,14 +452,12 @@ Result<ComputeStatus> Manager::start_locked(Endpoint& endpoint, const ComputeSpe
         return endpoint.status();
     }
     if (report.phase == Phase::failed)
-        return Error(report.code, report.reason)
-            .context(fmt::format("start endpoint {}", endpoint.uid))
-            .with_hint(report.hint);
+        return Error(report.code, report.reason).with_hint(report.hint);
     if (channel->is_closed())
-        return error(Code::unavailable, "start endpoint {}: {}", endpoint.uid, report.reason)
+        return error(Code::unavailable, "its supervisor has ended: {}", report.reason)
             .with_hint("see " + log_file);
     ::kill(spawned.pid, SIGKILL);
-    return error(Code::timed_out, "start endpoint {}: no answer in {} seconds", endpoint.uid,
+    return error(Code::timed_out, "no answer from its supervisor in {} seconds",
                  kStartLimit.count() / 1000);
 }
 

@@ -36,17 +36,20 @@ constexpr int kStatusLine = 8;  // of postmaster.pid
 
 }  // namespace
 
-Result<pid_t> launch_postgres(const PostgresLaunch& launch) {
+Result<PostgresProcess> launch_postgres(const PostgresLaunch& launch) {
     int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
     Fd log(::open(launch.log_file.c_str(), flags, 0600));
     if (!log.valid()) return errno_error(errno, fmt::format("open {}", launch.log_file));
     auto command = c_strings(launch.command);
     auto environment = c_strings(launch.environment);
     pid_t parent = ::getpid();
-    pid_t pid = ::fork();
-    if (pid < 0) return errno_error(errno, "start postgres");
-    if (pid == 0) become_postgres(launch, log.get(), parent, command.data(), environment.data());
-    return pid;
+    PostgresProcess process;
+    process.log_begin = ::lseek(log.get(), 0, SEEK_END);
+    process.pid = ::fork();
+    if (process.pid < 0) return errno_error(errno, "start postgres");
+    if (process.pid == 0)
+        become_postgres(launch, log.get(), parent, command.data(), environment.data());
+    return process;
 }
 
 std::string postmaster_status(const std::string& pgdata) {
@@ -61,6 +64,18 @@ std::string postmaster_status(const std::string& pgdata) {
     auto status = text->substr(at, text->find('\n', at) - at);
     while (!status.empty() && status.back() == ' ') status.pop_back();
     return status;
+}
+
+std::string last_complaint(const std::string& log_file, off_t begin) {
+    auto text = read_file(log_file);
+    if (!text || static_cast<size_t>(begin) > text->size()) return "";
+    std::string_view lines = std::string_view(*text).substr(static_cast<size_t>(begin));
+    size_t at = std::string_view::npos;
+    for (std::string_view severity : {"FATAL:  ", "PANIC:  "}) {
+        size_t last = lines.rfind(severity);
+        if (last != lines.npos && (at == lines.npos || last > at)) at = last;
+    }
+    return at == lines.npos ? "" : std::string(lines.substr(at, lines.find('\n', at) - at));
 }
 
 void rotate_log(const std::string& path) {

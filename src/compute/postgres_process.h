@@ -10,6 +10,11 @@
 
 namespace tarn::compute {
 
+struct PostgresProcess {
+    pid_t pid = 0;
+    off_t log_begin = 0;  // where its lines begin in the log file
+};
+
 struct PostgresLaunch {
     std::vector<std::string> command;
     std::vector<std::string> environment;  // "NAME=value": all of it
@@ -19,11 +24,15 @@ struct PostgresLaunch {
 
 // The process dies with this one: the supervisor must be single-threaded, because the kernel takes
 // the end of the starting thread for the end of the parent.
-Result<pid_t> launch_postgres(const PostgresLaunch& launch);
+Result<PostgresProcess> launch_postgres(const PostgresLaunch& launch);
 
 // The status line of postmaster.pid: "starting", "standby", "ready", "stopping"; empty if there is
 // none yet.
 std::string postmaster_status(const std::string& pgdata);
+
+// The last FATAL or PANIC in a log from `begin` on, without what stands before it; empty if there
+// is none.
+std::string last_complaint(const std::string& log_file, off_t begin);
 
 // Keeps logs bounded: a file above the limit becomes `<path>.1`.
 void rotate_log(const std::string& path);

@@ -68,6 +68,7 @@ class Supervisor {
     void handle_deadline();
     void handle_exit(int status);
     void finish_stop(int status);
+    void fail_start(const std::string& how);
     void begin_stop();
     void kill_postgres(Error why);
     Result<void> check_promotion();
@@ -90,6 +91,7 @@ class Supervisor {
     std::vector<ControlServer::Incoming> waiting_;  // for the end of the stop
     std::optional<Clock::time_point> deadline_;
     pid_t postgres_ = 0;
+    off_t log_begin_ = 0;  // of its lines in postgres.log
     bool promotion_asked_ = false;
     bool promotion_checked_ = false;
     bool immediate_ = false;
@@ -185,7 +187,9 @@ Result<void> Supervisor::launch() {
     launch.log_file = spec_.log_directory() + "/postgres.log";
     launch.inherited = {ring_.get(), lock_.get()};
     rotate_log(launch.log_file);
-    postgres_ = TRY(launch_postgres(launch));
+    auto process = TRY(launch_postgres(launch));
+    postgres_ = process.pid;
+    log_begin_ = process.log_begin;
     return {};
 }
 
@@ -368,6 +372,14 @@ Result<void> Supervisor::keep_clean_end() {
     return write_clean_marker(store_, opening_.log, {CleanMarker::Kind::stopped, id.number});
 }
 
+void Supervisor::fail_start(const std::string& how) {
+    auto log_file = spec_.log_directory() + "/postgres.log";
+    auto complaint = last_complaint(log_file, log_begin_);
+    fail(error(Code::internal, "PostgreSQL ended while starting ({}){}{}", how,
+               complaint.empty() ? "" : ": ", complaint)
+             .with_hint("see " + log_file));
+}
+
 void Supervisor::finish_stop(int status) {
     bool asked = report_.phase == Phase::stopping;
     bool starting = report_.phase == Phase::starting;
@@ -381,8 +393,7 @@ void Supervisor::finish_stop(int status) {
     else if (asked || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         enter(Phase::stopped, sealer_->is_shut_down() ? "" : "not cleanly: " + how);
     else if (starting)
-        fail(error(Code::internal, "PostgreSQL ended while starting: {}", how)
-                 .with_hint("see " + spec_.log_directory() + "/postgres.log"));
+        fail_start(how);
     else
         enter(Phase::crashed, "PostgreSQL ended: " + how);
     for (const auto& incoming : waiting_)

@@ -21,7 +21,19 @@ Result<ComputeStatus> Wake::wake(const std::string& endpoint_uid) {
     if (found.branch.state != meta::State::ready || found.project.state != meta::State::ready)
         return error(Code::unavailable, "start endpoint {}: it is still being created",
                      endpoint_uid);
+    if (auto failure = failed_lately(endpoint_uid)) return *failure;
     return start(found);
+}
+
+// A driver that tries again in a loop would otherwise start and fail without a pause.
+std::optional<Error> Wake::failed_lately(const std::string& endpoint_uid) {
+    constexpr std::chrono::seconds kPause{1};
+    std::lock_guard lock(mutex_);
+    auto found = failures_.find(endpoint_uid);
+    if (found == failures_.end()) return std::nullopt;
+    auto since = core_.now() - found->second.at;
+    if (since >= Span{0} && since < kPause) return found->second.why;
+    return std::nullopt;
 }
 
 Result<ComputeStatus> Wake::start(const FoundEndpoint& found) {
@@ -41,9 +53,15 @@ Result<ComputeStatus> Wake::start(const FoundEndpoint& found) {
     auto current = TRY(core_.meta.read(
         [&](meta::Session& session) { return live_endpoint_by_uid(session, uid); }));
     if (current.endpoint.disabled) return disabled();
-    status = TRY_CTX(core_.computes.start(compute_spec(current)), "start endpoint {}", uid);
+    auto started = core_.computes.start(compute_spec(current));
+    if (!started.ok()) {
+        auto why = std::move(std::move(started).error()).context("start endpoint " + uid);
+        std::lock_guard guard(mutex_);
+        failures_.insert_or_assign(uid, Failure{core_.now(), why});
+        return why;
+    }
     note_running(uid);
-    return status;
+    return started;
 }
 
 Result<void> Wake::stop(const std::string& lineage, const std::string& endpoint_uid) {
@@ -59,6 +77,7 @@ Result<void> Wake::remove(const std::string& lineage, const std::string& endpoin
     TRY_CTX(core_.computes.remove(endpoint_uid), "remove endpoint {}", endpoint_uid);
     std::lock_guard guard(mutex_);
     running_.erase(endpoint_uid);
+    failures_.erase(endpoint_uid);
     return {};
 }
 
@@ -162,6 +181,7 @@ std::optional<Time> Wake::last_active(const std::string& uid) const {
 void Wake::note_running(const std::string& uid) {
     std::lock_guard lock(mutex_);
     running_[uid] = core_.now();
+    failures_.erase(uid);
 }
 
 void Wake::note_exit(const std::string& uid) {

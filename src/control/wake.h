@@ -20,7 +20,8 @@ class Wake {
   public:
     explicit Wake(Core& core) : core_(core) {}
 
-    // Makes sure that the endpoint's compute runs; concurrent callers share one start.
+    // Makes sure that the endpoint's compute runs; concurrent callers share one start, and a start
+    // that failed is not tried again for a second: who asks meanwhile gets its error.
     // not_found if it is gone, bad_request if it is disabled, else what hindered the start.
     Result<compute::ComputeStatus> wake(const std::string& endpoint_uid);
 
@@ -47,6 +48,12 @@ class Wake {
     std::optional<Time> last_active(const std::string& endpoint_uid) const;
 
   private:
+    struct Failure {
+        Time at;
+        Error why;
+    };
+
+    std::optional<Error> failed_lately(const std::string& endpoint_uid);
     void note_running(const std::string& endpoint_uid);
     void note_exit(const std::string& endpoint_uid);
     void suspend_if_idle(const std::string& endpoint_uid);
@@ -54,8 +61,9 @@ class Wake {
 
     Core& core_;
     mutable std::mutex mutex_;
-    std::map<std::string, Time> running_;  // under mutex_: endpoint uid -> last wake
-    std::vector<std::string> crashed_;     // under mutex_
+    std::map<std::string, Time> running_;      // under mutex_: endpoint uid -> last wake
+    std::vector<std::string> crashed_;         // under mutex_
+    std::map<std::string, Failure> failures_;  // under mutex_: of the last start
 };
 
 compute::ComputeSpec compute_spec(const FoundEndpoint& found);

@@ -73,6 +73,29 @@ TEST_F(WakeTest, IdleEndpointIsSuspendedAfterItsTime) {
     EXPECT_EQ(state(), EndpointState::active);
 }
 
+TEST_F(WakeTest, AStartThatFailedIsNotTriedAgainAtOnce) {
+    ASSERT_TRUE(control_->wake.stop(computes_.running.at(uid_), uid_).ok());
+    int tried = 0;
+    computes_.before_call = [&](const std::string& call) -> Result<void> {
+        if (call != "start") return {};
+        ++tried;
+        return error(Code::internal, "try {} failed", tried);
+    };
+    for (int i = 0; i < 3; ++i) {
+        auto woken = control_->wake.wake(uid_);
+        ASSERT_FALSE(woken.ok());
+        EXPECT_NE(woken.error().message().find("try 1 failed"), std::string::npos);
+    }
+    EXPECT_EQ(tried, 1);
+    pass(seconds{1});
+    EXPECT_FALSE(control_->wake.wake(uid_).ok());
+    EXPECT_EQ(tried, 2);
+    computes_.before_call = nullptr;
+    pass(seconds{1});
+    EXPECT_TRUE(control_->wake.wake(uid_).ok());
+    EXPECT_TRUE(control_->wake.wake(uid_).ok());
+}
+
 TEST_F(WakeTest, UseKeepsItAwake) {
     door_.activities[uid_].last_active = now_ + seconds{200};
     pass(seconds{400});
