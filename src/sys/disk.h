@@ -15,12 +15,15 @@
 namespace tarn::sys {
 
 enum class SyncSite : uint8_t {
-#define TARN_SYNC_SITE(name, what) name,
+#define TARN_SYNC_SITE(owner, name, what) name,
 #include "sys/sync_sites.def"
 #undef TARN_SYNC_SITE
     count_
 };
 const char* sync_site_name(SyncSite site);
+// The folder that calls it, and whose power-loss simulation answers for it.
+enum class SyncOwner : uint8_t { store, wal };
+SyncOwner sync_site_owner(SyncSite site);
 
 class Disk {
   public:

@@ -14,11 +14,20 @@ namespace tarn::sys {
 
 const char* sync_site_name(SyncSite site) {
     static constexpr const char* names[] = {
-#define TARN_SYNC_SITE(name, what) #name,
+#define TARN_SYNC_SITE(owner, name, what) #name,
 #include "sys/sync_sites.def"
 #undef TARN_SYNC_SITE
         "none"};
     return names[static_cast<size_t>(site)];
+}
+
+SyncOwner sync_site_owner(SyncSite site) {
+    static constexpr SyncOwner owners[] = {
+#define TARN_SYNC_SITE(owner, name, what) SyncOwner::owner,
+#include "sys/sync_sites.def"
+#undef TARN_SYNC_SITE
+    };
+    return owners[static_cast<size_t>(site)];
 }
 
 namespace {

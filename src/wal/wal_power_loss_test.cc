@@ -1,0 +1,173 @@
+// wal_power_loss_test.cc: power losses around carry(), proof of W3 for every sync site of this
+// folder: those of sys/sync_sites.def whose owner is `wal`, none of which is named here.
+//
+// TARN_SEED=N runs that seed alone.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <optional>
+
+#include "sys/files.h"
+#include "sys/sim_disk.h"
+#include "wal/wal_carry.h"
+
+namespace tarn::wal {
+namespace {
+
+using sys::SyncSite;
+
+constexpr uint64_t kSeeds = 40;
+constexpr const char* kOld = "/old";
+constexpr const char* kNew = "/new";
+const std::string kTarget = std::string(kNew) + "/" + kWalDirectory;
+
+using Contents = std::map<std::string, std::string>;  // of a directory: name -> bytes
+
+// An incarnation with WAL of two timelines, all of it durable, and an empty directory for a new
+// one.
+class Carrying {
+  public:
+    explicit Carrying(uint64_t seed) : disk(seed), random(seed) {
+        for (const char* root : {kOld, kNew})
+            for (const char* folder : {kWalDirectory, kArchiveDirectory})
+                make_directory(std::string(root) + "/" + folder);
+        for (uint64_t number = 3; number < 7; ++number)
+            add(segment_name({number < 5 ? 1u : 2u, number}), noise());
+        add("00000002.history", "1\t0/5000000\tno recovery target specified\n");
+        plan.tli = 1;
+        plan.from = Lsn{3 * kSegmentBytes + random.below(30'000)};
+        plan.end = Lsn{6 * kSegmentBytes + 1 + random.below(30'000)};
+        plan.cut = random.below(2) == 0;
+        if (!plan.cut) plan.link_below = Lsn{random.below(8) * kSegmentBytes};
+        if (plan.cut && random.below(2) == 0) plan.system_identifier = random.number();
+        source = old_wal();
+    }
+
+    Result<void> run() {
+        auto files = TRY(WalFiles::list(disk, kOld));
+        return carry(disk, files, kTarget, plan);
+    }
+    Contents old_wal() { return contents(std::string(kOld) + "/" + kWalDirectory); }
+    Contents new_wal() { return contents(kTarget); }
+
+    sys::SimDisk disk;
+    sys::SeededRandom random;
+    CarryPlan plan;
+    Contents source;
+
+  private:
+    // The syncs of this class are other folders': those of the simulation's owner may lie or fail.
+    void make_directory(const std::string& path) {
+        auto made = sys::make_directories(disk, path, SyncSite::lineage_directory);
+        EXPECT_TRUE(made.ok()) << made.error().text();
+    }
+    void add(const std::string& name, const std::string& bytes) {
+        auto made = sys::create_durably(disk, std::string(kOld) + "/" + kWalDirectory + "/" + name,
+                                        bytes, SyncSite::lineage_data, SyncSite::lineage_directory);
+        EXPECT_TRUE(made.ok()) << made.error().text();
+    }
+    // Shorter than a segment: what is missing counts as zeros.
+    std::string noise() {
+        std::string bytes(40'000 + random.below(100'000), '\0');
+        random.fill(bytes.data(), bytes.size());
+        return bytes;
+    }
+    Contents contents(const std::string& directory) {
+        Contents found;
+        auto names = sys::list_names(disk, directory);
+        EXPECT_TRUE(names.ok()) << names.error().text();
+        for (const auto& name : names.ok() ? *names : std::vector<std::string>{}) {
+            auto bytes = sys::read_file(disk, directory + "/" + name);
+            EXPECT_TRUE(bytes.ok()) << bytes.error().text();
+            if (bytes.ok()) found[name] = *bytes;
+        }
+        return found;
+    }
+};
+
+// What is wrong after the power is back; "" when the new incarnation has what carry() gave it.
+std::string lose_power_after_carry(uint64_t seed, std::optional<SyncSite> disabled) {
+    Carrying carrying(seed);
+    if (disabled) carrying.disk.disable(*disabled);
+    auto carried = carrying.run();
+    if (!carried.ok()) return carried.error().text();
+    Contents before = carrying.new_wal();
+    EXPECT_EQ(before.size(), 5u) << "four segments and a history";
+    carrying.disk.power_loss(carrying.random.number());
+    Contents after = carrying.new_wal();
+    EXPECT_TRUE(carrying.old_wal() == carrying.source) << "seed " << seed;
+    for (const auto& [name, bytes] : before) {
+        auto found = after.find(name);
+        if (found == after.end()) return name + " is gone";
+        if (found->second != bytes) return name + " has other bytes";
+    }
+    return after.size() == before.size() ? "" : "there are names that were not carried";
+}
+
+std::pair<uint64_t, uint64_t> seeds() {
+    const char* given = std::getenv("TARN_SEED");
+    uint64_t first = given ? std::strtoull(given, nullptr, 10) : 1;
+    return {first, given ? first + 1 : first + kSeeds};
+}
+
+class EverySite : public ::testing::TestWithParam<SyncSite> {};
+
+std::vector<SyncSite> own_sites() {
+    std::vector<SyncSite> sites;
+    for (size_t i = 0; i < static_cast<size_t>(SyncSite::count_); ++i)
+        if (auto site = static_cast<SyncSite>(i); sys::sync_site_owner(site) == sys::SyncOwner::wal)
+            sites.push_back(site);
+    return sites;
+}
+
+INSTANTIATE_TEST_SUITE_P(OfWal, EverySite, ::testing::ValuesIn(own_sites()),
+                         [](const auto& site) { return sys::sync_site_name(site.param); });
+
+// W3
+TEST(WalPowerLoss, WhatWasCarriedOutlivesIt) {
+    auto [seed, end] = seeds();
+    for (; seed < end; ++seed)
+        ASSERT_EQ(lose_power_after_carry(seed, std::nullopt), "") << "seed " << seed;
+}
+
+TEST(WalPowerLoss, DuringACopyLeavesTheSourceToCopyAgain) {
+    auto [seed, end] = seeds();
+    uint64_t interrupted = 0;
+    for (; seed < end; ++seed) {
+        Carrying carrying(seed);
+        carrying.disk.cut_power_after(carrying.random.below(25));
+        if (!carrying.run().ok()) ++interrupted;
+        carrying.disk.power_loss(carrying.random.number());
+        ASSERT_TRUE(carrying.old_wal() == carrying.source) << "seed " << seed;
+    }
+    EXPECT_GT(interrupted, 0u);
+}
+
+TEST_P(EverySite, WithoutItSomeSeedLosesWal) {
+    for (uint64_t seed = 1; seed <= kSeeds; ++seed)
+        if (!lose_power_after_carry(seed, GetParam()).empty()) return;
+    FAIL() << "no power loss notices that " << sys::sync_site_name(GetParam()) << " does nothing";
+}
+
+TEST_P(EverySite, AFailureOfItIsAnswered) {
+    auto [seed, end] = seeds();
+    for (; seed < end; ++seed) {
+        Carrying whole(seed);
+        ASSERT_TRUE(whole.run().ok());
+        uint64_t calls = whole.disk.syncs(GetParam());
+        ASSERT_GT(calls, 0u) << "carry() does not call it";
+        for (uint64_t nth = 1; nth <= calls; ++nth) {
+            Carrying failing(seed);
+            failing.disk.fail_sync(GetParam(), nth);
+            auto carried = failing.run();
+            ASSERT_FALSE(carried.ok()) << "seed " << seed << ", call " << nth;
+            ASSERT_TRUE(failing.old_wal() == failing.source) << "seed " << seed;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace tarn::wal
