@@ -4,6 +4,7 @@ import os
 
 import psycopg
 import pytest
+from harness import processes
 from harness.server import Server, primary
 
 BLOCK = 8192
@@ -50,10 +51,24 @@ def test_a_tablespace_with_a_location_is_refused(server, endpoint):
 def test_safety_settings_cannot_be_altered(server, endpoint):
     with server.superuser(endpoint) as conn:
         for name, value in (("fsync", "off"), ("wal_recycle", "on"), ("full_page_writes", "on")):
-            before = conn.execute(f"show {name}").fetchone()[0]
+            before = setting(conn, name)
+            assert before[1] == "command line", f"{name} comes from {before[1]}"
             conn.execute(f"alter system set {name} = {value}")
-            conn.execute("select pg_reload_conf()")
-            assert conn.execute(f"show {name}").fetchone()[0] == before
+            reload(conn)
+            assert setting(conn, name) == before
+
+
+def setting(conn, name):
+    """(value, where it comes from)"""
+    return conn.execute("select setting, source from pg_settings where name = %s", (name,)).fetchone()
+
+
+def reload(conn):
+    """Lets the server read its files again, and waits until the backend of this connection has."""
+    loaded = conn.execute("select pg_conf_load_time()").fetchone()
+    conn.execute("select pg_reload_conf()")
+    processes.wait_until(lambda: conn.execute("select pg_conf_load_time()").fetchone() != loaded,
+                         "the backend has read the settings again")
 
 
 def test_no_tenant_is_a_superuser(server, endpoint):
