@@ -5,6 +5,7 @@ import time
 
 import psycopg
 import pytest
+from harness import processes
 
 
 def refused(server, endpoint, sqlstate, **parameters):
@@ -76,8 +77,8 @@ def test_a_query_can_be_cancelled(server, shared_endpoint):
 
         def cancel():
             running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(60)%'"
-            while watcher.execute(running + " AND pid <> pg_backend_pid()").fetchone()[0] == 0:
-                time.sleep(0.02)
+            processes.wait_until(lambda: watcher.execute(running + " AND pid <> pg_backend_pid()").fetchone()[0] > 0,
+                                 "the query runs", 30)
             conn.cancel()
 
         helper = threading.Thread(target=cancel)

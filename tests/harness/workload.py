@@ -11,6 +11,8 @@ import time
 
 import psycopg
 
+from . import processes
+
 RECONNECT_SECONDS = 60
 
 
@@ -94,8 +96,8 @@ class Worker(threading.Thread):
         statement, and only then can be told whether it took effect."""
         self.conn.execute("SELECT set_config('application_name', %s, false)", (f"worker {self.name}",))
         others = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()"
-        while self.conn.execute(others, (f"worker {self.name}",)).fetchone()[0] > 0:
-            time.sleep(0.02)
+        processes.wait_until(lambda: self.conn.execute(others, (f"worker {self.name}",)).fetchone()[0] == 0,
+                             f"end of the earlier backends of worker {self.name}", RECONNECT_SECONDS)
 
     def disconnect(self):
         if self.conn is not None:
