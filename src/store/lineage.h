@@ -110,6 +110,9 @@ class Store {
     Result<void> merge_below(RestorePoint& point, const RestorePoint* below,
                              IndexContents& contents) const;
 
+    struct Kept;  // garbage.cc
+    Result<Kept> kept_of(LogId running) const;
+    Result<void> remove_all_but(const Kept& kept, LogId log) const;
     sys::Disk* disk_;
     std::string root_;
 };

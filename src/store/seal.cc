@@ -1,10 +1,9 @@
-// seal.cc: from a seal to a restore point, and the end of those that nobody needs.
+// seal.cc: from a seal to a restore point.
 
 #include <fcntl.h>
 
 #include <algorithm>
 #include <set>
-#include <tuple>
 
 #include "store/index_writer.h"
 #include "store/lineage.h"
@@ -21,8 +20,6 @@ namespace {
 // each index of a stack is more than twice as large as the one above it, and a stack of n bytes has
 // at most log2 n of them.
 constexpr uint64_t kMergeRatio = 2;
-
-constexpr size_t kRestorePointsKept = 2;
 
 // More slots than writers could ever be under way at once: something else is wrong.
 constexpr size_t kHolesMax = 1 << 20;
@@ -136,66 +133,6 @@ Result<void> Store::merge_below(RestorePoint& point, const RestorePoint* below,
         if (older.bytes() > kMergeRatio * contents.encoded_bytes()) break;
         contents = merge(contents, older.reader(), alive);
         point.indexes.erase(point.indexes.begin());
-    }
-    return {};
-}
-
-Result<void> Store::collect_garbage(uint64_t lineage) const {
-    std::vector<uint32_t> numbers = TRY(incarnations(lineage));
-    if (numbers.empty()) return {};
-    LogId running{lineage, numbers.back()};
-
-    // The newest of the running chain: those of the newest incarnation, then what it began from.
-    std::vector<RestorePointId> chain;
-    for (uint32_t number : TRY(restore_points(running))) chain.push_back({running, number});
-    std::reverse(chain.begin(), chain.end());
-    uint32_t newest = chain.empty() ? 0 : chain.front().number;
-    if (chain.size() > kRestorePointsKept) chain.resize(kRestorePointsKept);
-
-    // And those that records name, of this lineage or of others.
-    std::set<std::tuple<uint32_t, uint32_t>> kept;
-    auto keep = [&](const RestorePointId& id) {
-        if (id.number != 0 && id.log.lineage == lineage)
-            kept.insert({id.log.incarnation, id.number});
-    };
-    for (const RestorePointId& id : chain) keep(id);
-    for (uint64_t other : TRY(lineages())) {
-        keep(TRY(this->lineage(other)).parent);
-        for (uint32_t number : TRY(incarnations(other)))
-            keep(TRY(incarnation({other, number})).base);
-    }
-
-    // Indexes that the kept ones name. Each must be readable, or nothing is removed.
-    std::set<std::tuple<uint32_t, uint32_t>> named;
-    for (const auto& [incarnation, number] : kept) {
-        RestorePoint point =
-            TRY_CTX(load_restore_point(*disk_, root_.c_str(), {{lineage, incarnation}, number}),
-                    "collect garbage");
-        for (const IndexRef& index : point.indexes)
-            if (index.lineage == lineage) named.insert({index.incarnation, index.number});
-    }
-
-    for (uint32_t incarnation : numbers) {
-        LogId log{lineage, incarnation};
-        std::vector<std::string> restore_point_paths, index_paths;
-        for (uint32_t number : TRY(restore_points(log)))
-            if (!kept.contains({incarnation, number}))
-                restore_point_paths.push_back(restore_point_path(root_.c_str(), log, number).text);
-        // One above the newest restore point belongs to the next, which is about to be saved.
-        for (uint32_t number : TRY(numbered_files(log, ".index")))
-            if (!named.contains({incarnation, number}) && (log != running || number < newest))
-                index_paths.push_back(index_path(root_.c_str(), log, number).text);
-        if (restore_point_paths.empty() && index_paths.empty()) continue;
-        for (const std::string& path : restore_point_paths)
-            TRY_CTX(sys::remove_tree(*disk_, path), "collect garbage");
-        // No crash may bring a restore point back without its indexes.
-        auto synced = sys::sync_directory(*disk_, incarnation_directory(root_.c_str(), log).text,
-                                          sys::SyncSite::restore_point_directory);
-        if (!synced)
-            return poison_log(*disk_, root_.c_str(), log, std::move(synced).error())
-                .context("collect garbage");
-        for (const std::string& path : index_paths)
-            TRY_CTX(sys::remove_tree(*disk_, path), "collect garbage");
     }
     return {};
 }
