@@ -13,9 +13,6 @@ namespace tarn::store {
 
 namespace {
 
-constexpr char kMagic[8] = "TARNIDX";
-constexpr uint32_t kVersion = 1;
-
 bool before(const IndexFile& file, FileId id, uint64_t birth) {
     return file.id < id || (file.id == id && file.birth < birth);
 }
@@ -24,8 +21,9 @@ bool before(const IndexFile& file, FileId id, uint64_t birth) {
 
 int IndexReader::open(const void* data, size_t size, bool check_crc) {
     header_ = static_cast<const IndexFileHeader*>(data);
-    if (size < sizeof(IndexFileHeader) || std::memcmp(header_->magic, kMagic, sizeof kMagic) != 0 ||
-        header_->version != kVersion || header_->total_bytes != size ||
+    if (size < sizeof(IndexFileHeader) ||
+        std::memcmp(header_->magic, kIndexMagic, sizeof kIndexMagic) != 0 ||
+        header_->version != kIndexVersion || header_->total_bytes != size ||
         header_->source_count > kMaxSources || header_->file_count > size / sizeof(IndexFile) ||
         header_->entry_count > size / sizeof(IndexEntry) ||
         sizeof(IndexFileHeader) + header_->source_count * sizeof(LogId) +

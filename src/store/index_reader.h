@@ -13,8 +13,11 @@
 
 namespace tarn::store {
 
+inline constexpr char kIndexMagic[8] = "TARNIDX";
+inline constexpr uint32_t kIndexVersion = 1;
+
 struct IndexFileHeader {
-    char magic[8];  // "TARNIDX\0"
+    char magic[8];  // kIndexMagic
     uint32_t version;
     uint32_t crc;  // of the whole file with this field 0
     uint64_t file_count;

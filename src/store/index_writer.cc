@@ -11,9 +11,6 @@ namespace tarn::store {
 
 namespace {
 
-constexpr char kMagic[8] = "TARNIDX";
-constexpr uint32_t kVersion = 1;
-
 // The bytes of a LogId in an index; LogId itself has padding, which must not reach the disk.
 struct SourceBytes {
     uint64_t lineage;
@@ -133,8 +130,8 @@ IndexContents merge(const IndexContents& newer, const IndexReader& older,
 
 std::string encode(const IndexContents& contents) {
     IndexFileHeader header{};
-    std::memcpy(header.magic, kMagic, sizeof kMagic);
-    header.version = kVersion;
+    std::memcpy(header.magic, kIndexMagic, sizeof kIndexMagic);
+    header.version = kIndexVersion;
     header.file_count = contents.files.size();
     header.entry_count = contents.entry_count();
     header.source_count = static_cast<uint32_t>(contents.sources.size());
