@@ -1,7 +1,6 @@
 #include "main/serve.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -16,24 +15,21 @@
 #include "main/instance_lock.h"
 #include "main/profile.h"
 #include "sys/clock.h"
+#include "sys/poller.h"
 #include "sys/randomness.h"
 
 namespace tarn {
 
 namespace {
 
-constexpr rlim_t kDescriptorsNeeded = 1024;
+constexpr uint64_t kDescriptorsNeeded = 1024;
 
 // Every connection takes two descriptors, every endpoint one.
-Result<void> raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return errno_error(errno, "read descriptor limit");
-    limit.rlim_cur = limit.rlim_max;
-    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return errno_error(errno, "raise descriptor limit");
-    if (limit.rlim_max < kDescriptorsNeeded)
+Result<void> check_descriptor_limit() {
+    uint64_t limit = TRY(sys::raise_descriptor_limit());
+    if (limit < kDescriptorsNeeded)
         return error(Code::unavailable, "start with {} file descriptors: at least {} are needed",
-                     limit.rlim_max, kDescriptorsNeeded)
+                     limit, kDescriptorsNeeded)
             .with_hint("raise the hard limit: ulimit -Hn, or LimitNOFILE= of the service");
     return {};
 }
@@ -125,7 +121,7 @@ Result<void> serve(const ServeOptions& options) {
     sigset_t signals = end_signals();
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
-    TRY(raise_descriptor_limit());
+    TRY(check_descriptor_limit());
     InstanceLock lock = TRY(InstanceLock::take(options.data_directory));
     control::Options wishes = TRY(control_options(options));
 
