@@ -3,7 +3,7 @@
 namespace tarn::proxy {
 
 std::optional<Activity::Session> Activity::open(const std::string& endpoint, size_t sessions_max,
-                                                Moment now) {
+                                                Elapsed now) {
     std::lock_guard lock(mutex_);
     std::shared_ptr<Usage>& usage = usages_[endpoint];
     if (!usage) usage = std::make_shared<Usage>();

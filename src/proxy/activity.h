@@ -16,25 +16,27 @@
 namespace tarn::proxy {
 
 // As sys::Clock::elapsed() counts.
-using Moment = Span;
+using Elapsed = Span;
 
 struct EndpointActivity {
-    size_t sessions = 0;    // logged in, those that still wait for the compute among them
-    Moment last_active{0};  // login, bytes in either direction, or the end of a session
+    size_t sessions = 0;     // logged in, those that still wait for the compute among them
+    Elapsed last_active{0};  // login, bytes in either direction, or the end of a session
 };
 
 class Activity {
   public:
     struct Usage {
         std::atomic<size_t> sessions = 0;
-        std::atomic<Moment> last_active = Moment(0);
+        std::atomic<Elapsed> last_active = Elapsed(0);
     };
 
     // One session, from its login to its end.
     class Session {
       public:
         Session() = default;
-        Session(std::shared_ptr<Usage> usage, Moment now) : usage_(std::move(usage)) { touch(now); }
+        Session(std::shared_ptr<Usage> usage, Elapsed now) : usage_(std::move(usage)) {
+            touch(now);
+        }
         Session(Session&&) = default;
         Session& operator=(Session&& other) noexcept {
             std::swap(usage_, other.usage_);
@@ -45,14 +47,14 @@ class Activity {
         }
 
         explicit operator bool() const { return usage_ != nullptr; }
-        void touch(Moment now) { usage_->last_active.store(now, std::memory_order_relaxed); }
+        void touch(Elapsed now) { usage_->last_active.store(now, std::memory_order_relaxed); }
 
       private:
         std::shared_ptr<Usage> usage_;
     };
 
     // A session more; none if the endpoint has `sessions_max` already.
-    std::optional<Session> open(const std::string& endpoint, size_t sessions_max, Moment now);
+    std::optional<Session> open(const std::string& endpoint, size_t sessions_max, Elapsed now);
     // None if the endpoint never had a session.
     std::optional<EndpointActivity> of(const std::string& endpoint) const;
     // Drops what is known of an endpoint that is gone for good.

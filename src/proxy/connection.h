@@ -60,7 +60,7 @@ struct Shared {
     std::shared_ptr<Mailbox> mailbox;
     sys::Poller poller;
     CancelKeys cancel_keys;
-    Moment now;              // of this round of the loop
+    Elapsed now;             // of this round of the loop
     std::span<char> buffer;  // scratch, for one read
 };
 
@@ -90,7 +90,7 @@ class Connection {
     bool is_closed() const { return phase_ == Phase::closed; }
     // Others have their turn, then run() must be called again.
     bool wants_turn() const { return wants_turn_; }
-    std::optional<Moment> deadline() const { return deadline_; }
+    std::optional<Elapsed> deadline() const { return deadline_; }
     const sys::Socket& client_socket() const { return client_.socket(); }
 
   private:
@@ -137,19 +137,19 @@ class Connection {
     void close();
     void leave_server();
     void watch_room();
-    void set_deadline(Moment deadline) { deadline_ = deadline; }
+    void set_deadline(Elapsed deadline) { deadline_ = deadline; }
     void set_idle_deadline();
-    Moment within(std::chrono::milliseconds span) const { return shared_.now + span; }
+    Elapsed within(std::chrono::milliseconds span) const { return shared_.now + span; }
 
     const uint64_t id_;
     Shared& shared_;
     const std::string address_;
     const bool network_;
     const bool over_limit_;
-    const Moment accepted_;
+    const Elapsed accepted_;
     Phase phase_ = Phase::login;
     bool wants_turn_ = false;
-    std::optional<Moment> deadline_;
+    std::optional<Elapsed> deadline_;
 
     pgwire::ClientSession session_;
     ClientStream client_;
@@ -159,8 +159,8 @@ class Connection {
 
     std::string endpoint_;
     Activity::Session usage_;
-    Moment last_active_{0};  // of this session
-    Moment awake_until_{0};  // when waiting for the compute ends
+    Elapsed last_active_{0};  // of this session
+    Elapsed awake_until_{0};  // when waiting for the compute ends
     std::chrono::milliseconds retry_pause_{10};
     std::string last_failure_;  // why the compute was not reached, so far
     std::string socket_path_;

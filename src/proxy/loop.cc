@@ -17,7 +17,7 @@ constexpr auto kAcceptPause = 100ms;
 // Above the limit so many are still told why they are refused; beyond that they are dropped.
 constexpr size_t kToldWhy = 256;
 
-Moment read_clock() {
+Elapsed read_clock() {
     return sys::real_clock().elapsed();
 }
 
@@ -39,7 +39,7 @@ void Loop::run() {
 
 int Loop::wait_ms() const {
     if (!turns_.empty()) return 0;
-    std::optional<Moment> next = accept_again_;
+    std::optional<Elapsed> next = accept_again_;
     if (!deadlines_.empty() && (!next || deadlines_.begin()->first < *next))
         next = deadlines_.begin()->first;
     if (!next) return -1;
@@ -172,7 +172,7 @@ void Loop::give_turns() {
 void Loop::attend(Connection& connection, uint64_t id) {
     connection.run();
     Entry& entry = connections_.at(id);
-    std::optional<Moment> deadline = connection.is_closed() ? std::nullopt : connection.deadline();
+    std::optional<Elapsed> deadline = connection.is_closed() ? std::nullopt : connection.deadline();
     if (entry.scheduled != deadline) {
         if (entry.scheduled) deadlines_.erase({*entry.scheduled, id});
         if (deadline) deadlines_.emplace(*deadline, id);

@@ -49,17 +49,17 @@ class Loop {
 
     struct Entry {
         std::unique_ptr<Connection> connection;
-        std::optional<Moment> scheduled;  // as in deadlines_
+        std::optional<Elapsed> scheduled;  // as in deadlines_
     };
 
     Shared& shared_;
     Listeners& listeners_;
     const size_t connections_max_;
     std::unordered_map<uint64_t, Entry> connections_;
-    std::set<std::pair<Moment, uint64_t>> deadlines_;
+    std::set<std::pair<Elapsed, uint64_t>> deadlines_;
     std::vector<uint64_t> turns_;  // those that gave way
     uint64_t last_id_ = 0;
-    std::optional<Moment> accept_again_;  // descriptors ran out: when to try again
+    std::optional<Elapsed> accept_again_;  // descriptors ran out: when to try again
 
     std::mutex mutex_;
     std::vector<Request> requests_;  // guarded by mutex_
