@@ -2,22 +2,20 @@
 // (design 2.4, 2.5, 2.10). The one path of wake, restart after a crash, and first start of a
 // branch.
 //
-//   the newest incarnation ended cleanly, its map is alive     -> go on with it: nothing to make
-//   it was prepared (a new branch or root) and never started   -> start it: map and stubs from its
-//   base anything else (crash, reboot, lost map)                    -> a new incarnation from the
-//   newest
-//                                                                 restore point and the WAL after
-//                                                                 it
+//   the newest incarnation ended cleanly, its map is alive -> go on with it: nothing to make
+//   it was prepared (a new branch or root), never started  -> start it: map and stubs from its base
+//   anything else (crash, reboot, lost map)                -> a new incarnation from the newest
+//                                                             restore point and the WAL after it
 //
 // Invariants
 //   O1  the caller holds the lineage's lock, so the WAL has its last end.
 //   O2  WAL from redo to its end has been read and checked; it reaches the restore point's
 //       consistent_lsn and everything the old incarnation knew to be durable, or nothing is opened.
 //   O3  a shut-down control file is kept only if there is no WAL behind it and the lineage is its
-//   own.
+//       own.
 //
 // Crash: until finish_incarnation() the old incarnation stays the newest and is opened again.
-// Fails with data_loss (O2), fenced never; nothing is changed that a second try would miss.
+// Fails with data_loss (O2); nothing is changed that a second try would miss.
 #pragma once
 
 #include <optional>

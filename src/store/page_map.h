@@ -7,10 +7,11 @@
 //
 // Invariants
 //   M1  memory below `arena_allocated` is backed by allocated disk space: touching it cannot raise
-//   SIGBUS. M2  every offset stored in the area points below `arena_next`, or is 0. M3  a block's
-//   location is published (release) only after its page and header are in the log. M4  a file's
-//   `length` never falls but by truncate(), which the caller holds exclusively. M5  no lock:
-//   whoever dies at any instruction leaves the map usable.
+//       SIGBUS.
+//   M2  every offset stored in the area points below `arena_next`, or is 0.
+//   M3  a block's location is published (release) only after its page and header are in the log.
+//   M4  a file's `length` never falls but by truncate(), which the caller holds exclusively.
+//   M5  no lock: whoever dies at any instruction leaves the map usable.
 //
 // Threads: any process, any time. Callers serialise writes of one block, and truncates of one file
 // (PostgreSQL's buffer and relation locks do).
@@ -36,7 +37,7 @@ enum class LogState : uint32_t {
     poisoned = 3,  // a sync failed; nothing after the last durable seal counts
 };
 
-// Names one sealed index (index.h) and how its local source numbers read in this map.
+// Names one sealed index (index_reader.h) and how its local source numbers read in this map.
 struct IndexRef {
     uint64_t lineage;
     uint32_t incarnation;
