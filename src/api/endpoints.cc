@@ -110,7 +110,7 @@ Json json_of(const control::EndpointView& view) {
         {"disabled", row.disabled},
         {"autoscaling_limit_min_cu", cu_json(row.min_cu)},
         {"autoscaling_limit_max_cu", cu_json(row.max_cu)},
-        {"suspend_timeout_duration", suspend_text(row.suspend)},
+        {"suspend_timeout_duration", duration_text(row.suspend)},
         {"hosts", hosts_of(row)},
         {"group", {{"min", 1}, {"max", 1}, {"enable_readable_secondaries", false}}},
         {"settings", std::move(settings)}};

@@ -131,7 +131,7 @@ Json json_of(const control::ProjectView& view) {
     if (row.default_suspend == control::kNever)
         defaults["no_suspension"] = true;
     else
-        defaults["suspend_timeout_duration"] = suspend_text(row.default_suspend);
+        defaults["suspend_timeout_duration"] = duration_text(row.default_suspend);
     if (auto settings = control::parse_pg_settings(row.default_pg_settings); !settings.empty())
         defaults["pg_settings"] = settings;
     Json status = {{"project_id", row.id},

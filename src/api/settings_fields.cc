@@ -20,8 +20,4 @@ Result<control::EndpointSettings> parse_compute_settings(const Fields& fields) {
     return settings;
 }
 
-std::string suspend_text(Span suspend) {
-    return duration_text(suspend);
-}
-
 }  // namespace tarn::api

@@ -9,9 +9,6 @@ namespace tarn::api {
 // autoscaling_limit_*, and the oneof of suspend_timeout_duration and no_suspension.
 Result<control::EndpointSettings> parse_compute_settings(const Fields& fields);
 
-// "86400s"; "0s" for never.
-std::string suspend_text(Span suspend);
-
 // A CU count as the service writes it: 1, not 1.0.
 inline Json cu_json(double cu) {
     auto whole = static_cast<int64_t>(cu);

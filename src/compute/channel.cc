@@ -96,11 +96,6 @@ void Channel::wait(const std::function<bool(const PhaseReport&)>& enough,
     changed_.wait_for(held, limit, [&] { return closed_ || (report_ && enough(*report_)); });
 }
 
-std::optional<PhaseReport> Channel::report() const {
-    std::lock_guard held(mutex_);
-    return report_;
-}
-
 PhaseReport Channel::current() const {
     std::lock_guard held(mutex_);
     PhaseReport report = report_.value_or(PhaseReport{});

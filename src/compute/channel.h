@@ -34,7 +34,6 @@ class Channel {
     // Waits until `enough` says so of the state, or the supervisor has ended.
     void wait(const std::function<bool(const PhaseReport&)>& enough,
               std::chrono::milliseconds limit);
-    std::optional<PhaseReport> report() const;  // nothing before the first line
     bool is_closed() const;
     // What the compute is, the supervisor's end considered.
     PhaseReport current() const;
@@ -47,8 +46,8 @@ class Channel {
     Closed on_closed_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
-    std::optional<PhaseReport> report_;
-    std::map<int64_t, Reply> replies_;  // that nobody has taken yet
+    std::optional<PhaseReport> report_;  // nothing before the first line
+    std::map<int64_t, Reply> replies_;   // that nobody has taken yet
     int64_t last_id_ = 0;
     bool closed_ = false;
     bool abandoned_ = false;

@@ -6,7 +6,7 @@
 //   <data>/endpoints/<uid>/pgdata stubs and small files
 //                         /run    sockets: PostgreSQL's and the supervisor's
 //                         /log    postgres.log, supervisor.log
-//                         /spec.json, status.json, stubs
+//                         /spec.json, stubs
 #pragma once
 
 #include <sys/types.h>

@@ -36,7 +36,7 @@ namespace {
     ::syscall(SYS_close_range, 3u, ~0u, 0u);
     if (options.user && become(*options.user) != 0) ::_exit(126);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // changing the user clears it, so it comes after
-    if (::chdir(options.directory.c_str()) != 0) ::_exit(126);
+    if (::chdir("/") != 0) ::_exit(126);
     ::execve(command[0], command, environment);
     ::_exit(127);
 }

@@ -13,8 +13,7 @@ struct RunOptions {
     std::vector<std::string> command;           // absolute path first
     std::vector<std::string> environment = {};  // "NAME=value"
     const ComputeUser* user = nullptr;          // null: as this process
-    std::string directory = "/";
-    std::string input = {};  // what it reads from its standard input
+    std::string input = {};                     // what it reads from its standard input
 };
 
 // What it printed (both streams). internal, with the end of that, unless it exits with 0.

@@ -24,7 +24,6 @@ class Sealer {
                                 std::string pgdata);
 
     store::MapHeader& header() { return map_.header(); }
-    store::PageMap& map() { return map_; }
 
     // Makes a restore point of the newest seal; false if there is none that has not been taken.
     // `shut_down`: PostgreSQL has ended; true only counts if the control file says so too.

@@ -26,8 +26,7 @@ struct SuperviseSpec {
     std::string pgdata() const { return directory + "/pgdata"; }
     std::string stubs_marker() const { return directory + "/stubs"; }
     std::string log_directory() const { return directory + "/log"; }
-    std::string status_file() const { return directory + "/status.json"; }
-    std::string control_socket() const { return run_directory + "/control.sock"; }
+    std::string control_socket() const { return control_socket_in(run_directory); }
 };
 
 std::string encode(const SuperviseSpec& spec);

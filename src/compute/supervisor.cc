@@ -102,12 +102,8 @@ void Supervisor::enter(Phase phase, std::string reason) {
     report_.reason = std::move(reason);
     report_.since = now();
     report_.postgres_pid = postgres_;
-    auto line = encode(report_);
-    // For people and for a server that finds nobody at the socket; the socket is what counts.
-    if (auto written = write_file(spec_.status_file(), line); !written)
-        log::warn("compute: {}", written.error().text());
     log::info("compute: {} {} {}", spec_.endpoint_uid, phase_name(phase), report_.reason);
-    control_.broadcast(line);
+    control_.broadcast(encode(report_));
 }
 
 void Supervisor::fail(const Error& why) {

@@ -63,10 +63,6 @@ Result<void> update_endpoint(Session& session, const EndpointRow& row) {
         row.uid);
 }
 
-Result<void> erase_endpoint(Session& session, std::string_view uid) {
-    return session.connection().run("DELETE FROM endpoints WHERE uid = ?", uid);
-}
-
 Result<void> touch_endpoint(Session& session, std::string_view uid, Time last_active) {
     return session.connection().run(
         "UPDATE endpoints SET last_active_time = max(coalesce(last_active_time, 0), ?)"

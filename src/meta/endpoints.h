@@ -30,7 +30,6 @@ struct EndpointRow {
 
 Result<void> insert_endpoint(Session& session, const EndpointRow& row);
 Result<void> update_endpoint(Session& session, const EndpointRow& row);  // by uid
-Result<void> erase_endpoint(Session& session, std::string_view uid);
 Result<void> touch_endpoint(Session& session, std::string_view uid, Time last_active);
 Result<std::optional<EndpointRow>> get_endpoint(Session& session, std::string_view uid);
 Result<std::optional<EndpointRow>> find_endpoint(Session& session, std::string_view branch_uid,

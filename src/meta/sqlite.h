@@ -90,8 +90,6 @@ class Connection {
         TRY(statement.step());
         return {};
     }
-    // Rows that the last insert, update or delete touched.
-    int64_t changes() const { return sqlite3_changes64(database_.get()); }
 
   private:
     struct Close {

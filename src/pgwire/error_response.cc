@@ -7,17 +7,6 @@ namespace {
 
 constexpr std::string_view kMark = "sqlstate:";
 
-std::string response(char type, const ErrorFields& fields) {
-    MessageWriter writer;
-    writer.begin(type);
-    // V is the severity that is never translated; clients that know it prefer it.
-    writer.byte('S').text(fields.severity).byte('V').text(fields.severity);
-    writer.byte('C').text(fields.sqlstate).byte('M').text(fields.message);
-    if (!fields.detail.empty()) writer.byte('D').text(fields.detail);
-    if (!fields.hint.empty()) writer.byte('H').text(fields.hint);
-    return writer.byte('\0').end().take();
-}
-
 }  // namespace
 
 Error with_sqlstate(Error error, std::string_view sqlstate) {
@@ -34,17 +23,20 @@ std::string_view sqlstate_of(const Error& error) {
 }
 
 std::string error_response(const ErrorFields& fields) {
-    return response('E', fields);
+    MessageWriter writer;
+    writer.begin('E');
+    // V is the severity that is never translated; clients that know it prefer it.
+    writer.byte('S').text(fields.severity).byte('V').text(fields.severity);
+    writer.byte('C').text(fields.sqlstate).byte('M').text(fields.message);
+    if (!fields.detail.empty()) writer.byte('D').text(fields.detail);
+    if (!fields.hint.empty()) writer.byte('H').text(fields.hint);
+    return writer.byte('\0').end().take();
 }
 
 std::string error_response(const Error& error) {
     return error_response({.sqlstate = std::string(sqlstate_of(error)),
                            .message = error.message(),
                            .hint = error.hint()});
-}
-
-std::string notice_response(const ErrorFields& fields) {
-    return response('N', fields);
 }
 
 Result<ErrorFields> parse_error_fields(std::string_view body) {

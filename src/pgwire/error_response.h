@@ -28,7 +28,6 @@ struct ErrorFields {
 
 std::string error_response(const ErrorFields& fields);
 std::string error_response(const Error& error);  // FATAL
-std::string notice_response(const ErrorFields& fields);
 
 // Reads the body of either; malformed if it is not a list of fields.
 Result<ErrorFields> parse_error_fields(std::string_view body);

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "pgwire/message.h"
-
 namespace tarn::pgwire {
 
 void FrameTracker::feed(std::string_view bytes) {
@@ -16,7 +14,7 @@ void FrameTracker::feed(std::string_view bytes) {
             body_left_ -= skipped;
             continue;
         }
-        if (head_bytes_ == 0 && end - at >= 6 && *at != 'Z') [[likely]] {
+        if (head_bytes_ == 0 && static_cast<size_t>(end - at) >= kHeaderBytes) [[likely]] {
             uint32_t length = load_be32(at + 1);
             broken_ = length < 4;
             body_left_ = length - 4;
@@ -30,12 +28,9 @@ void FrameTracker::feed(std::string_view bytes) {
 
 void FrameTracker::on_head() {
     uint32_t length = load_be32(head_ + 1);
-    bool has_status = head_[0] == 'Z' && length == 5;
-    if (has_status && head_bytes_ < 6) return;
-    if (has_status) status_ = head_[5];
     head_bytes_ = 0;
     broken_ = length < 4;
-    body_left_ = has_status ? 0 : length - 4;
+    body_left_ = length - 4;
 }
 
 }  // namespace tarn::pgwire

@@ -1,11 +1,13 @@
 // frame_tracker.h: where a stream of messages stands, without keeping any of it.
 //
 // The proxy may put a message of its own into the server's stream (57P01 when an endpoint is shut
-// down) only between two messages. It also learns from ReadyForQuery whether a transaction is open.
+// down) only between two messages.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
+
+#include "pgwire/message.h"
 
 namespace tarn::pgwire {
 
@@ -16,17 +18,14 @@ class FrameTracker {
     bool between_messages() const { return body_left_ == 0 && head_bytes_ == 0; }
     // A length that cannot be: boundaries are no longer known.
     bool broken() const { return broken_; }
-    // The status of the last ReadyForQuery: 'I' idle, 'T' in a transaction, 'E' in a failed one.
-    char transaction_status() const { return status_; }
 
   private:
     void on_head();
 
     uint64_t body_left_ = 0;
-    char head_[6] = {};  // type, length and, of ReadyForQuery, the status
+    char head_[kHeaderBytes] = {};  // type and length
     uint8_t head_bytes_ = 0;
     bool broken_ = false;
-    char status_ = 'I';
 };
 
 }  // namespace tarn::pgwire

@@ -9,12 +9,6 @@ MessageWriter& MessageWriter::begin(char type) {
     return *this;
 }
 
-MessageWriter& MessageWriter::be16(uint16_t value) {
-    value = __builtin_bswap16(value);
-    out_.append(reinterpret_cast<const char*>(&value), sizeof value);
-    return *this;
-}
-
 MessageWriter& MessageWriter::be32(uint32_t value) {
     value = __builtin_bswap32(value);
     out_.append(reinterpret_cast<const char*>(&value), sizeof value);

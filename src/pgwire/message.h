@@ -17,18 +17,11 @@ inline uint32_t load_be32(const char* at) {
     return __builtin_bswap32(value);
 }
 
-inline uint16_t load_be16(const char* at) {
-    uint16_t value;
-    std::memcpy(&value, at, sizeof value);
-    return __builtin_bswap16(value);
-}
-
 // Builds messages one behind the other.
 class MessageWriter {
   public:
     // Begins a message of `type`; type 0 begins a packet that has none (the first of a connection).
     MessageWriter& begin(char type);
-    MessageWriter& be16(uint16_t value);
     MessageWriter& be32(uint32_t value);
     MessageWriter& byte(char value);
     MessageWriter& bytes(std::string_view value);

@@ -64,7 +64,8 @@ TEST(ServerGreeting, AServerThatAsksForAPasswordIsOurMistake) {
 
 TEST(ServerGreeting, IsBounded) {
     ServerGreeting session = with_key();
-    std::string notice = notice_response({.message = std::string(60'000, 'n')});
+    std::string notice =
+        MessageWriter().begin('N').byte('M').text(std::string(60'000, 'n')).byte('\0').end().take();
     Result<State> answer = State::running;
     for (int i = 0; i < 20 && answer.ok(); ++i) answer = session.feed(notice);
     ASSERT_FALSE(answer.ok());

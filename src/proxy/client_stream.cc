@@ -108,7 +108,6 @@ bool ClientStream::flush() {
         if (io.kind == sys::Io::failed) failed_ = true;
         writable_ = io.kind == sys::Io::moved && io.bytes == rest.size();
         sent_ += io.bytes;
-        bytes_sent_ += io.bytes;
     }
     if (!has_unsent()) {
         sent_ = 0;

@@ -55,8 +55,6 @@ class ClientStream {
     // Reads and forgets; true once the client has closed its side too.
     bool drain(char* buffer, size_t bytes);
 
-    uint64_t bytes_sent() const { return bytes_sent_; }
-
   private:
     static BIO_METHOD* bio_method();
     static int bio_read(BIO* bio, char* buffer, int bytes);
@@ -73,7 +71,6 @@ class ClientStream {
     bool failed_ = false;   // nor takes anything
     std::string unsent_;
     size_t sent_ = 0;  // of unsent_
-    uint64_t bytes_sent_ = 0;
 };
 
 }  // namespace tarn::proxy

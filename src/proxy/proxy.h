@@ -46,7 +46,7 @@ class Proxy {
 
     // What clients take as sslrootcert.
     const std::string& ca_file() const;
-    Stats stats() const;
+    const Counters& counters() const;
 
   private:
     struct Parts;

@@ -123,7 +123,7 @@ TEST_F(ProxyTest, AClientThatLeavesWhileItsComputeStartsIsForgotten) {
     client->send(pgwire::MessageWriter().begin('p').text("secret").end().take());
     Backplane::Awake done = asked.get_future().get();
     client.reset();
-    EXPECT_TRUE(eventually([&] { return proxy->stats().connections_open == 0; }));
+    EXPECT_TRUE(eventually([&] { return proxy->counters().connections_open == 0; }));
     EXPECT_EQ(proxy->activity("ep-1")->sessions, 0u);
     done(server->socket_directory());  // nobody is there to hear it
 }
@@ -133,7 +133,7 @@ TEST_F(ProxyTest, AComputeThatStartsOnlyNowIsWaitedFor) {
     auto login = std::async(std::launch::async,
                             [&] { return run_psql("sslmode=require", "secret", "select 7"); });
     // Several times asked in vain.
-    ASSERT_TRUE(eventually([&] { return proxy->stats().server_retries >= 3; }));
+    ASSERT_TRUE(eventually([&] { return proxy->counters().server_retries >= 3; }));
     server->start();
     Finished psql = login.get();
     EXPECT_EQ(psql.output, "7\n") << psql.errors;
@@ -221,7 +221,7 @@ TEST_F(ProxyTest, GarbageIsAnsweredOrDroppedAndTheRestGoesOn) {
     EXPECT_EQ(web.error.sqlstate, "08P01");
     Client tls(kHost, port);
     tls.send("\x16\x03\x01 this is no ClientHello, it only begins like one");
-    EXPECT_TRUE(eventually([&] { return proxy->stats().connections_open <= 1; }));
+    EXPECT_TRUE(eventually([&] { return proxy->counters().connections_open <= 1; }));
     EXPECT_EQ(run_psql("sslmode=require", "secret", "select 1").output, "1\n");
 }
 

@@ -37,8 +37,8 @@ TEST_F(ProxyTest, AHundredMegabytesArriveAsTheyWereSent) {
     EXPECT_NE(expected, "d41d8cd98f00b204e9800998ecf8427e  -\n");
     EXPECT_EQ(digest(psql("sslmode=require", "copy (" + rows + ") to stdout")), expected);
     EXPECT_EQ(digest(psql("sslmode=require", rows)), expected);
-    EXPECT_TRUE(eventually([&] { return proxy->stats().connections_open == 0; }));
-    EXPECT_GT(proxy->stats().bytes_from_servers, 200'000'000u);
+    EXPECT_TRUE(eventually([&] { return proxy->counters().connections_open == 0; }));
+    EXPECT_GT(proxy->counters().bytes_from_servers, 200'000'000u);
 }
 
 TEST_F(ProxyTest, CopyInStoresWhatTheClientHas) {
@@ -90,7 +90,7 @@ TEST_F(ProxyTest, AClientThatDoesNotReadCostsNoMemory) {
 TEST_F(ProxyTest, TwoHundredClientsAtOnceAreServed) {
     std::vector<std::unique_ptr<Client>> clients;
     for (int i = 0; i < 200; ++i) clients.push_back(logged_in());
-    EXPECT_EQ(proxy->stats().connections_open, 200u);
+    EXPECT_EQ(proxy->counters().connections_open, 200u);
     EXPECT_EQ(proxy->activity("ep-1")->sessions, 200u);
     for (size_t i = 0; i < clients.size(); ++i)
         clients[i]->send(
@@ -98,7 +98,7 @@ TEST_F(ProxyTest, TwoHundredClientsAtOnceAreServed) {
     for (size_t i = 0; i < clients.size(); ++i)
         EXPECT_EQ(clients[i]->receive_until('D').substr(6), std::to_string(i));
     clients.clear();
-    EXPECT_TRUE(eventually([&] { return proxy->stats().connections_open == 0; }));
+    EXPECT_TRUE(eventually([&] { return proxy->counters().connections_open == 0; }));
     EXPECT_EQ(proxy->activity("ep-1")->sessions, 0u);
     EXPECT_TRUE(eventually([&] {
         return server->query(
@@ -128,7 +128,7 @@ TEST_F(ProxyTest, CtrlCInPsqlCancelsTheStatement) {
     Finished psql = sleeper.wait();
     EXPECT_NE(psql.errors.find("canceling statement due to user request"), std::string::npos)
         << psql.errors;
-    EXPECT_EQ(proxy->stats().cancels_forwarded, 1u);
+    EXPECT_EQ(proxy->counters().cancels_forwarded, 1u);
 }
 
 TEST_F(ProxyTest, OnlyTheRightCancelKeyCancels) {
@@ -143,7 +143,7 @@ TEST_F(ProxyTest, OnlyTheRightCancelKeyCancels) {
     Client guesser(kHost, port);
     guesser.send(pgwire::cancel_request(wrong));
     EXPECT_TRUE(guesser.at_end());
-    EXPECT_EQ(proxy->stats().cancels_forwarded, 0u);
+    EXPECT_EQ(proxy->counters().cancels_forwarded, 0u);
 
     Client canceller(kHost, port);  // inside of TLS, as libpq 17 does
     ASSERT_TRUE(canceller.start_tls());
@@ -157,7 +157,7 @@ TEST_F(ProxyTest, OnlyTheRightCancelKeyCancels) {
     Client late(kHost, port);
     late.send(pgwire::cancel_request(stale));
     EXPECT_TRUE(late.at_end());
-    EXPECT_EQ(proxy->stats().cancels_forwarded, 1u);
+    EXPECT_EQ(proxy->counters().cancels_forwarded, 1u);
 }
 
 TEST_F(ProxyTest, DisconnectTellsTheSessionsOfItsEndpointWhy) {
@@ -178,7 +178,7 @@ TEST_F(ProxyTest, DisconnectTellsTheSessionsOfItsEndpointWhy) {
         EXPECT_EQ(client->error.message, "the endpoint was deleted");
         EXPECT_TRUE(client->at_end());
     }
-    EXPECT_TRUE(eventually([&] { return proxy->stats().connections_open == 0; }));
+    EXPECT_TRUE(eventually([&] { return proxy->counters().connections_open == 0; }));
 }
 
 TEST_F(ProxyTest, AServerThatShutsDownSaysSoItself) {
@@ -276,10 +276,10 @@ TEST_F(ProxyTest, WithoutDescriptorsClientsWaitInsteadOfBeingRefused) {
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none_left), 0);
     sys::SocketAddress address = sys::SocketAddress::parse(kHost, port).value();
     EXPECT_EQ(::connect(waiting.fd(), address.raw(), address.raw_bytes()), 0);
-    bool paused = eventually([&] { return proxy->stats().accept_pauses > 0; });
+    bool paused = eventually([&] { return proxy->counters().accept_pauses > 0; });
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
     EXPECT_TRUE(paused);
-    EXPECT_TRUE(eventually([&] { return proxy->stats().connections_open == 1; }));
+    EXPECT_TRUE(eventually([&] { return proxy->counters().connections_open == 1; }));
     EXPECT_EQ(logged_in()->query("select 1"), "1");
 }
 
@@ -309,7 +309,7 @@ TEST_F(ProxyTest, NoiseAtAnyStageHarmsNobodyElse) {
     }
     EXPECT_EQ(bystander->query("select 1"), "1");
     bystander.reset();
-    EXPECT_TRUE(eventually([&] { return proxy->stats().connections_open == 0; }));
+    EXPECT_TRUE(eventually([&] { return proxy->counters().connections_open == 0; }));
     EXPECT_EQ(proxy->activity("ep-1")->sessions, 0u);
 }
 

@@ -20,17 +20,4 @@ struct Counters {
     std::atomic<uint64_t> bytes_from_servers = 0;
 };
 
-struct Stats {
-    uint64_t connections_open = 0;
-    uint64_t connections_accepted = 0;
-    uint64_t connections_dropped = 0;
-    uint64_t accept_pauses = 0;
-    uint64_t logins_done = 0;
-    uint64_t logins_refused = 0;
-    uint64_t cancels_forwarded = 0;
-    uint64_t server_retries = 0;
-    uint64_t bytes_from_clients = 0;
-    uint64_t bytes_from_servers = 0;
-};
-
 }  // namespace tarn::proxy

@@ -87,7 +87,6 @@ __attribute__((constructor)) void attach() {
     if (!version) refuse("unknown PostgreSQL version in map", map_file, EINVAL);
     state.version_directory = version;
     state.log = new (log_storage) store::PageLog(disk, store::PageMap(base, {grow_map, nullptr}));
-    header->caller_state.fetch_or(kAttached);
 }
 
 }  // namespace

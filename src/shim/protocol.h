@@ -17,8 +17,7 @@ constexpr char kLockVariable[] = "TARN_LOCK_FD";  // the lineage lock: kept by f
 
 // Bits of MapHeader::caller_state.
 enum ShimState : uint32_t {
-    kAttached = 1,       // the handshake: pages go through the store
-    kRecoveryReady = 2,  // the startup process has read standby.signal: promotion may be asked for
+    kRecoveryReady = 1,  // the startup process has read standby.signal: promotion may be asked for
 };
 
 // Directory beside the incarnation's wal/ into which WAL segments go that PostgreSQL removes.
