@@ -78,7 +78,7 @@ Result<void> prepare(store::Store& store, uint64_t lineage, const Origin& origin
     auto log = TRY(store.begin_incarnation(lineage));
     const auto& checkpoint = origin.control.file.checkpoint_copy;
     TRY(wal::carry(store.disk(), origin.files,
-                   incarnation_path(store, log) + "/" + wal::kWalDirectory,
+                   incarnation_path(store, log) + "/" + store::kWalDirectory,
                    {.from = checkpoint.redo,
                     .tli = checkpoint.tli,
                     .end = origin.end.end,

@@ -97,7 +97,7 @@ Result<wal::WalEnd> import_wal(const store::Store& store, const Cluster& cluster
     const auto& control = cluster.control;
     auto source = cluster.pgdata + "/imported";
     TRY(make_directories(source));
-    if (::symlink("../pg_wal", (source + "/" + wal::kWalDirectory).c_str()) != 0)
+    if (::symlink("../pg_wal", (source + "/" + store::kWalDirectory).c_str()) != 0)
         return errno_error(errno, fmt::format("link {}", source));
     auto files = TRY(wal::WalFiles::list(store.disk(), source));
     auto end = TRY(wal::find_end(store.disk(), files,
@@ -108,7 +108,7 @@ Result<wal::WalEnd> import_wal(const store::Store& store, const Cluster& cluster
     if (end.records != 1)
         return error(Code::data_loss, "WAL of {} goes on after its shutdown checkpoint",
                      cluster.pgdata);
-    TRY(wal::carry(store.disk(), files, incarnation_path(store, log) + "/" + wal::kWalDirectory,
+    TRY(wal::carry(store.disk(), files, incarnation_path(store, log) + "/" + store::kWalDirectory,
                    {.from = control.checkpoint_copy.redo,
                     .tli = control.checkpoint_copy.tli,
                     .end = end.end}));

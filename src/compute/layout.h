@@ -39,8 +39,12 @@ class Layout {
 };
 
 constexpr std::string_view kSocketName = ".s.PGSQL.5432";
-constexpr std::string_view kControlSocketName = "control.sock";
 constexpr size_t kSocketPathBytes = 107;
+
+// The supervisor's, in an endpoint's run directory.
+inline std::string control_socket_in(const std::string& run_directory) {
+    return run_directory + "/control.sock";
+}
 
 // An endpoint uid is a path component: lower-case letters, digits and hyphens, at most 63.
 Result<void> check_endpoint_uid(std::string_view uid);

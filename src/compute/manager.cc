@@ -531,8 +531,7 @@ Result<void> Manager::adopt(const std::vector<ComputeSpec>& known) {
 void Manager::adopt_one(const std::string& uid, const ComputeSpec* known) {
     auto text = read_file(layout_.endpoint(uid) + "/spec.json");
     auto spec = text ? decode_spec(*text) : Result<SuperviseSpec>(text.error());
-    auto socket =
-        Channel::connect(layout_.run_directory(uid) + "/" + std::string(kControlSocketName));
+    auto socket = Channel::connect(control_socket_in(layout_.run_directory(uid)));
     auto endpoint = endpoint_or_new(uid);
     {
         std::lock_guard held(endpoint->mutex);

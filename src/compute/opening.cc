@@ -186,7 +186,7 @@ Result<Opening> start_anew(const Context& context, store::LogId old) {
     auto directory = incarnation_path(store, opening.log);
     auto consistent =
         TRY(lsn_attachment(opening.point.attachments, restore_point_key::consistent_lsn));
-    TRY(wal::carry(store.disk(), files, directory + "/" + wal::kWalDirectory,
+    TRY(wal::carry(store.disk(), files, directory + "/" + store::kWalDirectory,
                    {.from = control.file.checkpoint_copy.redo,
                     .tli = control.file.checkpoint_copy.tli,
                     .end = end.end,
@@ -202,7 +202,7 @@ Result<Opening> start_anew(const Context& context, store::LogId old) {
 }
 
 Result<void> make_archive_directory(const store::Store& store, store::LogId log) {
-    auto path = incarnation_path(store, log) + "/" + wal::kArchiveDirectory;
+    auto path = incarnation_path(store, log) + "/" + store::kWalArchiveDirectory;
     int result = store.disk().make_directory(path.c_str(), 0700);
     if (result < 0 && result != -EEXIST) return errno_error(-result, fmt::format("make {}", path));
     return {};

@@ -92,8 +92,8 @@ Result<void> Sealer::clean_up() {
     for (uint32_t number : TRY(store_->incarnations(log_.lineage))) {
         if (number >= log_.incarnation) continue;
         auto directory = incarnation_path(*store_, {log_.lineage, number});
-        TRY(remove_tree(directory + "/" + wal::kWalDirectory));
-        TRY(remove_tree(directory + "/" + wal::kArchiveDirectory));
+        TRY(sys::remove_tree(sys::real_disk(), directory + "/" + store::kWalDirectory));
+        TRY(sys::remove_tree(sys::real_disk(), directory + "/" + store::kWalArchiveDirectory));
     }
     return store_->collect_garbage(log_.lineage);
 }

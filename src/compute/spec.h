@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "compute/layout.h"
 
 namespace tarn::compute {
 

@@ -151,7 +151,7 @@ Result<void> Supervisor::prepare_pgdata() {
         // Rather an old directory made right than a new one: see stub_tree.h.
         if (!exists(pgdata))
             take_spare(spec_.spares, spec_.pg_major, opening_.point.files.size(), pgdata);
-        auto wal = incarnation_path(store_, opening_.log) + "/" + wal::kWalDirectory;
+        auto wal = incarnation_path(store_, opening_.log) + "/" + store::kWalDirectory;
         TRY_CTX(materialise(pgdata, wal, spec_.pg_major, opening_.point), "materialise {}",
                 text_of(opening_.point.id));
     }

@@ -15,6 +15,7 @@
 #include "shim/protocol.h"
 #include "shim/real.h"
 #include "shim/state.h"
+#include "store/paths.h"
 
 namespace tarn::shim {
 
@@ -141,7 +142,7 @@ int open_any(const char* path, int flags, mode_t mode) {
 // instead.
 int remove_wal(const char* path, const Name& name) {
     char target[128] = "pg_wal/../";
-    std::strcat(target, kWalArchiveDirectory);
+    std::strcat(target, store::kWalArchiveDirectory);
     std::strcat(target, "/");
     std::strncat(target, name.relative + std::strlen("pg_wal/"), pg::kWalNameLength);
     return real::rename(path, target);

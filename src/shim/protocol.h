@@ -20,7 +20,4 @@ enum ShimState : uint32_t {
     kRecoveryReady = 1,  // the startup process has read standby.signal: promotion may be asked for
 };
 
-// Directory beside the incarnation's wal/ into which WAL segments go that PostgreSQL removes.
-constexpr char kWalArchiveDirectory[] = "wal_archive";
-
 }  // namespace tarn::shim

@@ -181,7 +181,7 @@ Result<LogId> Store::begin_incarnation(uint64_t lineage) {
     }
     LogId log{lineage, newest + 1};
     std::string mine = incarnation_directory(root_.c_str(), log).text;
-    for (const std::string& path : {mine, mine + "/wal"})
+    for (const std::string& path : {mine, mine + "/" + kWalDirectory})
         if (int made = disk_->make_directory(path.c_str(), 0700); made < 0)
             return errno_error(-made, fmt::format("begin incarnation: make directory {}", path));
     // Both names before the record, which says that they are there.

@@ -19,6 +19,11 @@ namespace tarn::store {
 
 constexpr size_t kPathBytes = 768;
 
+// Directories of an incarnation for the caller's journal: the first is made with the incarnation,
+// the second by the caller when it has something to keep.
+inline constexpr char kWalDirectory[] = "wal";
+inline constexpr char kWalArchiveDirectory[] = "wal_archive";
+
 struct Path {
     char text[kPathBytes];
     operator const char*() const { return text; }
