@@ -1,7 +1,5 @@
 #include "compute/birth.h"
 
-#include <sys/random.h>
-
 #include <cerrno>
 #include <chrono>
 
@@ -10,6 +8,8 @@
 #include "compute/opening.h"
 #include "compute/sealer.h"
 #include "store/paths.h"
+#include "sys/clock.h"
+#include "sys/randomness.h"
 #include "wal/wal_carry.h"
 #include "wal/wal_end.h"
 #include "wal/wal_files.h"
@@ -26,9 +26,9 @@ namespace {
 // The time of birth above, chance below: like PostgreSQL's own, and never the same twice.
 uint64_t new_system_identifier() {
     uint32_t chance = 0;
-    (void)!::getrandom(&chance, sizeof chance, 0);
+    sys::real_random().fill(&chance, sizeof chance);
     auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
-        std::chrono::system_clock::now().time_since_epoch());
+        sys::real_clock().now().time_since_epoch());
     return static_cast<uint64_t>(seconds.count()) << 32 | chance;
 }
 

@@ -17,7 +17,8 @@
 #include "pg/relation_path.h"
 #include "store/page_log.h"
 #include "store/paths.h"
-#include "wal/disk_files.h"
+#include "sys/clock.h"
+#include "sys/files.h"
 #include "wal/wal_carry.h"
 #include "wal/wal_end.h"
 #include "wal/wal_files.h"
@@ -151,8 +152,7 @@ Result<store::RestorePoint> import_cluster(store::Store& store, const std::strin
         std::string(reinterpret_cast<const char*>(cluster.image.data()), cluster.image.size());
     point.attachments[restore_point_key::consistent_lsn] = end.end.text();
     point.attachments[restore_point_key::tli] = std::to_string(end.tli);
-    point.attachments[restore_point_key::taken] =
-        rfc3339(std::chrono::time_point_cast<Span>(std::chrono::system_clock::now()));
+    point.attachments[restore_point_key::taken] = rfc3339(sys::real_clock().now());
     TRY(store::save(store.disk(), store.root().c_str(), point));
     TRY(store.fence(log_id));
     store.disk().unlink(store::map_path(store.root().c_str(), log_id));

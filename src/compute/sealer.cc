@@ -7,6 +7,8 @@
 #include "base/time.h"
 #include "compute/files.h"
 #include "compute/pgdata.h"
+#include "sys/clock.h"
+#include "sys/files.h"
 #include "store/paths.h"
 #include "wal/wal_carry.h"
 #include "wal/wal_files.h"
@@ -58,8 +60,7 @@ Result<store::RestorePoint> Sealer::collect(const store::ControlBuffer& control,
     point.attachments[restore_point_key::tli] = std::to_string(tli);
     point.attachments[restore_point_key::control] =
         std::string(reinterpret_cast<const char*>(control.image), sizeof control.image);
-    point.attachments[restore_point_key::taken] =
-        rfc3339(std::chrono::time_point_cast<Span>(std::chrono::system_clock::now()));
+    point.attachments[restore_point_key::taken] = rfc3339(sys::real_clock().now());
     return point;
 }
 

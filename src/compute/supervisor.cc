@@ -29,6 +29,9 @@
 #include "compute/spares.h"
 #include "shim/protocol.h"
 #include "store/paths.h"
+#include "sys/clock.h"
+#include "sys/descriptor.h"
+#include "sys/files.h"
 #include "wal/wal_files.h"
 
 namespace tarn::compute {
@@ -42,10 +45,6 @@ constexpr milliseconds kLockLimit{30'000};
 // A fast stop that takes longer becomes an immediate one; then the processes are killed.
 constexpr milliseconds kFastStopLimit{60'000};
 constexpr milliseconds kImmediateStopLimit{5'000};
-
-Time now() {
-    return std::chrono::time_point_cast<Span>(std::chrono::system_clock::now());
-}
 
 class Supervisor {
   public:
@@ -100,7 +99,7 @@ class Supervisor {
 void Supervisor::enter(Phase phase, std::string reason) {
     report_.phase = phase;
     report_.reason = std::move(reason);
-    report_.since = now();
+    report_.since = sys::real_clock().now();
     report_.postgres_pid = postgres_;
     log::info("compute: {} {} {}", spec_.endpoint_uid, phase_name(phase), report_.reason);
     control_.broadcast(encode(report_));
