@@ -58,12 +58,11 @@ Result<Origin> newest_moment(const store::Store& store, uint64_t lineage) {
     if (known) durable = Lsn{mapped->map().header().flushed_position.load()};
     auto files = TRY(wal::WalFiles::list(store.disk(), incarnation_path(store, log)));
     auto identifier = TRY(number_attachment(record.attachments, lineage_key::system_identifier));
-    auto end = TRY(wal::find_end(store.disk(), files,
-                                 {.from = control.file.checkpoint_copy.redo,
-                                  .tli = control.file.checkpoint_copy.tli,
-                                  .limit = durable,
-                                  .major = control.file.major,
-                                  .system_identifier = identifier}));
+    auto end = TRY(wal::find_end(files, {.from = control.file.checkpoint_copy.redo,
+                                         .tli = control.file.checkpoint_copy.tli,
+                                         .limit = durable,
+                                         .major = control.file.major,
+                                         .system_identifier = identifier}));
     auto consistent = TRY(lsn_attachment(point.attachments, restore_point_key::consistent_lsn));
     if (end.end < consistent || (known && end.end < durable))
         return error(Code::data_loss, "WAL of lineage {} ends at {} ({}), before {}",

@@ -11,20 +11,20 @@
 
 namespace tarn::compute {
 
-Result<Fd> Channel::connect(const std::string& path) {
+Result<sys::Descriptor> Channel::connect(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path)
         return error(Code::invalid_argument, "control socket path {} is too long", path);
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!fd.valid() ||
-        ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    sys::Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd.is_open() ||
+        ::connect(fd.fd(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
         return errno_error(errno, fmt::format("connect to supervisor at {}", path));
     return fd;
 }
 
-Channel::Channel(Fd socket, Closed closed)
+Channel::Channel(sys::Descriptor socket, Closed closed)
     : socket_(std::move(socket)), on_closed_(std::move(closed)) {
     thread_ = std::thread([this] { read_lines(); });
 }
@@ -34,7 +34,7 @@ Channel::~Channel() {
         std::lock_guard held(mutex_);
         abandoned_ = true;
     }
-    ::shutdown(socket_.get(), SHUT_RDWR);
+    ::shutdown(socket_.fd(), SHUT_RDWR);
     thread_.join();
 }
 
@@ -42,7 +42,7 @@ void Channel::read_lines() {
     std::string buffer;
     char bytes[4096];
     for (;;) {
-        ssize_t got = ::recv(socket_.get(), bytes, sizeof bytes, 0);
+        ssize_t got = ::recv(socket_.fd(), bytes, sizeof bytes, 0);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0 || buffer.size() > kControlLineBytes) break;
         buffer.append(bytes, static_cast<size_t>(got));
@@ -78,7 +78,7 @@ Result<void> Channel::ask(Order order, std::chrono::milliseconds limit) {
     std::unique_lock held(mutex_);
     int64_t id = ++last_id_;
     auto line = encode(Request{id, order});
-    ssize_t sent = ::send(socket_.get(), line.data(), line.size(), MSG_NOSIGNAL);
+    ssize_t sent = ::send(socket_.fd(), line.data(), line.size(), MSG_NOSIGNAL);
     if (sent != static_cast<ssize_t>(line.size()))
         return error(Code::unavailable, "the compute's supervisor has ended");
     changed_.wait_for(held, limit, [&] { return closed_ || replies_.contains(id); });

@@ -16,7 +16,7 @@
 
 #include "base/result.h"
 #include "compute/control_protocol.h"
-#include "compute/files.h"
+#include "sys/descriptor.h"
 
 namespace tarn::compute {
 
@@ -24,10 +24,10 @@ class Channel {
   public:
     // `closed` is called once, with what it said last, when the supervisor has hung up.
     using Closed = std::function<void(const std::optional<PhaseReport>&)>;
-    Channel(Fd socket, Closed closed);
+    Channel(sys::Descriptor socket, Closed closed);
     ~Channel();
 
-    static Result<Fd> connect(const std::string& path);
+    static Result<sys::Descriptor> connect(const std::string& path);
 
     // Sends an order and waits for its answer, or for the supervisor's end (unavailable).
     Result<void> ask(Order order, std::chrono::milliseconds limit);
@@ -42,7 +42,7 @@ class Channel {
     void read_lines();
     void handle(const std::string& line);
 
-    Fd socket_;
+    sys::Descriptor socket_;
     Closed on_closed_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;

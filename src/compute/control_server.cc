@@ -20,22 +20,22 @@ Result<ControlServer> ControlServer::open(const std::string& path, int inherited
         return error(Code::invalid_argument, "control socket path {} is too long", path);
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     ::unlink(path.c_str());  // an earlier supervisor's; the lineage lock decides who counts
-    server.listener_ = Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!server.listener_.valid() ||
-        ::bind(server.listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) !=
-            0 ||
-        ::listen(server.listener_.get(), 16) != 0)
+    server.listener_ =
+        sys::Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!server.listener_.is_open() ||
+        ::bind(server.listener_.fd(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+        ::listen(server.listener_.fd(), 16) != 0)
         return errno_error(errno, fmt::format("listen at {}", path));
     if (inherited >= 0) {
         ::fcntl(inherited, F_SETFD, FD_CLOEXEC);
         ::fcntl(inherited, F_SETFL, O_NONBLOCK);
-        server.clients_[inherited].fd = Fd(inherited);
+        server.clients_[inherited].fd = sys::Descriptor(inherited);
     }
     return server;
 }
 
 void ControlServer::add_descriptors(std::vector<pollfd>& polled) const {
-    polled.push_back({listener_.get(), POLLIN, 0});
+    polled.push_back({listener_.fd(), POLLIN, 0});
     for (const auto& [fd, client] : clients_) polled.push_back({fd, POLLIN, 0});
 }
 
@@ -64,10 +64,10 @@ std::vector<ControlServer::Incoming> ControlServer::handle(const std::vector<pol
     std::vector<Incoming> incoming;
     for (const auto& each : polled) {
         if (each.revents == 0) continue;
-        if (each.fd == listener_.get()) {
+        if (each.fd == listener_.fd()) {
             int fd = ::accept4(each.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
             if (fd < 0) continue;
-            clients_[fd].fd = Fd(fd);
+            clients_[fd].fd = sys::Descriptor(fd);
             send(fd, greeting);
         } else if (clients_.contains(each.fd)) {
             read_client(each.fd, incoming);

@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "compute/control_protocol.h"
-#include "compute/files.h"
+#include "sys/descriptor.h"
 
 namespace tarn::compute {
 
@@ -34,10 +34,10 @@ class ControlServer {
     void read_client(int client, std::vector<Incoming>& incoming);
 
     struct Client {
-        Fd fd;
+        sys::Descriptor fd;
         std::string buffer;
     };
-    Fd listener_;
+    sys::Descriptor listener_;
     std::map<int, Client> clients_;  // by descriptor
 };
 

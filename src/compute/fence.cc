@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "store/paths.h"
+#include "sys/files.h"
 
 namespace tarn::compute {
 
@@ -45,9 +46,9 @@ bool has_open(const std::string& process, const struct stat& wanted) {
 
 // Waits for a process that is not our child; false when time is up.
 bool wait_for_end(pid_t pid, std::chrono::milliseconds limit) {
-    Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!handle.valid()) return true;
-    pollfd ready{handle.get(), POLLIN, 0};
+    sys::Descriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!handle.is_open()) return true;
+    pollfd ready{handle.fd(), POLLIN, 0};
     return ::poll(&ready, 1, static_cast<int>(limit.count())) > 0;
 }
 
@@ -78,11 +79,11 @@ std::vector<pid_t> holders(const std::string& path) {
     return found;
 }
 
-Result<Fd> seize_lock(const std::string& path, std::chrono::milliseconds limit) {
-    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT, 0600));
-    if (!fd.valid()) return errno_error(errno, fmt::format("open lock {}", path));
+Result<sys::Descriptor> seize_lock(const std::string& path, std::chrono::milliseconds limit) {
+    sys::Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT, 0600));
+    if (!fd.is_open()) return errno_error(errno, fmt::format("open lock {}", path));
     auto deadline = std::chrono::steady_clock::now() + limit;
-    while (!try_lock(fd.get())) {
+    while (!try_lock(fd.fd())) {
         if (errno != EAGAIN && errno != EACCES)
             return errno_error(errno, fmt::format("lock {}", path));
         auto in_the_way = holders(path);
@@ -106,7 +107,8 @@ Result<Fd> seize_lock(const std::string& path, std::chrono::milliseconds limit) 
 
 void kill_children() {
     for (;;) {
-        auto children = read_file(fmt::format("/proc/self/task/{}/children", ::getpid()));
+        auto children = sys::read_file(sys::real_disk(),
+                                       fmt::format("/proc/self/task/{}/children", ::getpid()));
         if (children) {
             const char* at = children->data();
             const char* end = at + children->size();

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "compute/files.h"
+#include "sys/descriptor.h"
 
 namespace tarn::compute {
 
@@ -23,7 +23,7 @@ std::vector<pid_t> holders(const std::string& path);
 
 // Takes the lock exclusively, killing whoever is in the way. The descriptor is inherited across
 // exec. timed_out when somebody cannot be killed; the process is named.
-Result<Fd> seize_lock(const std::string& path, std::chrono::milliseconds limit);
+Result<sys::Descriptor> seize_lock(const std::string& path, std::chrono::milliseconds limit);
 
 // Kills every child of this process (a child subreaper: all descendants end up here) and reaps
 // them.

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "compute/layout.h"
+#include "sys/files.h"
 
 namespace tarn::compute {
 namespace {
@@ -20,7 +21,7 @@ class FenceTest : public ::testing::Test {
         directory_ = ::mkdtemp(name);
         path_ = directory_ + "/lock";
     }
-    void TearDown() override { (void)remove_tree(directory_); }
+    void TearDown() override { (void)sys::remove_tree(sys::real_disk(), directory_); }
     std::string directory_, path_;
 };
 

@@ -38,7 +38,7 @@ struct Cluster {
 Result<Cluster> look_at(const std::string& pgdata) {
     Cluster cluster;
     cluster.pgdata = pgdata;
-    auto bytes = TRY(read_file(pgdata + "/global/pg_control"));
+    auto bytes = TRY(sys::read_file(sys::real_disk(), pgdata + "/global/pg_control"));
     if (bytes.size() != cluster.image.size())
         return error(Code::data_loss, "{}/global/pg_control has {} bytes", pgdata, bytes.size());
     std::memcpy(cluster.image.data(), bytes.data(), bytes.size());
@@ -55,13 +55,11 @@ Result<void> import_pages(store::PageLog& log, FileId id, const std::string& pat
     int failure = 0;
     auto* file = log.map().find_or_create(id, &created, &failure);
     if (!file) return errno_error(-failure, fmt::format("enter {} into the map", path));
-    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd.valid()) return errno_error(errno, fmt::format("open {}", path));
+    sys::File source = TRY(sys::File::open(sys::real_disk(), path, O_RDONLY));
     std::vector<char> bytes(kPagesAtOnce * store::kBlockBytes);
     for (uint32_t block = 0;;) {
-        size_t got = TRY_CTX(wal::read_some(sys::real_disk(), fd.get(), bytes.data(), bytes.size(),
-                                            uint64_t{block} * store::kBlockBytes),
-                             "{}", path);
+        size_t got =
+            TRY(source.read_some(bytes.data(), bytes.size(), uint64_t{block} * store::kBlockBytes));
         if (got % store::kBlockBytes != 0)
             return error(Code::data_loss, "{} ends inside a page", path);
         auto count = static_cast<uint32_t>(got / store::kBlockBytes);
@@ -101,11 +99,10 @@ Result<wal::WalEnd> import_wal(const store::Store& store, const Cluster& cluster
     if (::symlink("../pg_wal", (source + "/" + store::kWalDirectory).c_str()) != 0)
         return errno_error(errno, fmt::format("link {}", source));
     auto files = TRY(wal::WalFiles::list(store.disk(), source));
-    auto end = TRY(wal::find_end(store.disk(), files,
-                                 {.from = control.checkpoint_copy.redo,
-                                  .tli = control.checkpoint_copy.tli,
-                                  .major = control.major,
-                                  .system_identifier = control.system_identifier}));
+    auto end = TRY(wal::find_end(files, {.from = control.checkpoint_copy.redo,
+                                         .tli = control.checkpoint_copy.tli,
+                                         .major = control.major,
+                                         .system_identifier = control.system_identifier}));
     if (end.records != 1)
         return error(Code::data_loss, "WAL of {} goes on after its shutdown checkpoint",
                      cluster.pgdata);

@@ -23,6 +23,7 @@
 #include "compute/spawn.h"
 #include "compute/spec.h"
 #include "compute/template.h"
+#include "sys/files.h"
 
 namespace tarn::compute {
 
@@ -265,7 +266,7 @@ Result<void> Manager::drop_lineage(const LineageId& id) {
                 return error(Code::conflict, "endpoint {} runs on lineage {}", uid, id);
         }
     }
-    TRY(write_file(dropped_marker(lineage), ""));
+    TRY(sys::write_scratch(sys::real_disk(), dropped_marker(lineage), ""));
     return sweep_dropped();
 }
 
@@ -275,7 +276,8 @@ Result<void> Manager::sweep_dropped() {
     constexpr std::string_view kPrefix = "dropped-";
     for (bool removed = true; removed;) {
         removed = false;
-        for (const auto& name : TRY(list_directory(layout_.store_root()))) {
+        for (const auto& name :
+             TRY(sys::list_names_if_any(sys::real_disk(), layout_.store_root()))) {
             if (!name.starts_with(kPrefix)) continue;
             auto lineage = parse_lineage_id(name.substr(kPrefix.size()));
             if (!lineage) continue;
@@ -360,12 +362,12 @@ Result<std::string> Manager::write_spec(const ComputeSpec& spec, uint64_t lineag
     TRY(make_directories(supervised.log_directory()));
     TRY(make_run_directory(supervised.run_directory, user_.uid));
     auto path = supervised.directory + "/spec.json";
-    TRY(write_file(path, encode(supervised)));
+    TRY(sys::write_scratch(sys::real_disk(), path, encode(supervised)));
     return path;
 }
 
-std::shared_ptr<Channel> Manager::attach(const std::shared_ptr<Endpoint>& endpoint, Fd socket,
-                                         int pid) {
+std::shared_ptr<Channel> Manager::attach(const std::shared_ptr<Endpoint>& endpoint,
+                                         sys::Descriptor socket, int pid) {
     endpoint->detach();
     std::lock_guard held(endpoint->mutex);
     endpoint->expected_end = false;
@@ -498,11 +500,11 @@ Result<void> Manager::remove(const std::string& endpoint_uid) {
     }
     ActAs acting(user_);
     auto directory = layout_.endpoint(endpoint_uid);
-    auto text = read_file(directory + "/spec.json");
+    auto text = sys::read_file(sys::real_disk(), directory + "/spec.json");
     if (auto spec = text ? decode_spec(*text) : Result<SuperviseSpec>(text.error()))
         keep_as_spare(layout_.spares(), spec->pg_major, spec->pgdata());
-    TRY(remove_tree(layout_.run_directory(endpoint_uid)));
-    return remove_tree(directory);
+    TRY(sys::remove_tree(sys::real_disk(), layout_.run_directory(endpoint_uid)));
+    return sys::remove_tree(sys::real_disk(), directory);
 }
 
 // ---- after a restart of the server -------------------------------------------------------------
@@ -516,7 +518,7 @@ Result<void> Manager::adopt(const std::vector<ComputeSpec>& known) {
         TRY(store_.remove_unfinished());
         TRY(sweep_dropped());
     }
-    for (const auto& uid : TRY(list_directory(layout_.endpoints()))) {
+    for (const auto& uid : TRY(sys::list_names_if_any(sys::real_disk(), layout_.endpoints()))) {
         if (!check_endpoint_uid(uid)) continue;
         auto found = by_uid.find(uid);
         adopt_one(uid, found == by_uid.end() ? nullptr : found->second);
@@ -529,7 +531,7 @@ Result<void> Manager::adopt(const std::vector<ComputeSpec>& known) {
 }
 
 void Manager::adopt_one(const std::string& uid, const ComputeSpec* known) {
-    auto text = read_file(layout_.endpoint(uid) + "/spec.json");
+    auto text = sys::read_file(sys::real_disk(), layout_.endpoint(uid) + "/spec.json");
     auto spec = text ? decode_spec(*text) : Result<SuperviseSpec>(text.error());
     auto socket = Channel::connect(control_socket_in(layout_.run_directory(uid)));
     auto endpoint = endpoint_or_new(uid);

@@ -18,6 +18,7 @@
 #include "compute/postgres_install.h"
 #include "compute/user.h"
 #include "store/lineage.h"
+#include "sys/descriptor.h"
 
 namespace tarn::compute {
 
@@ -69,7 +70,8 @@ class Manager final : public Computes {
     Result<std::string> write_spec(const ComputeSpec& spec, uint64_t lineage);
     Result<ComputeStatus> start_locked(Endpoint& endpoint, const ComputeSpec& spec);
     Result<void> stop_locked(Endpoint& endpoint);
-    std::shared_ptr<Channel> attach(const std::shared_ptr<Endpoint>& endpoint, Fd socket, int pid);
+    std::shared_ptr<Channel> attach(const std::shared_ptr<Endpoint>& endpoint,
+                                    sys::Descriptor socket, int pid);
     void supervisor_ended(Endpoint& endpoint);
     void adopt_one(const std::string& uid, const ComputeSpec* known);
     Result<void> checkpoint_if_far(uint64_t lineage, const std::string& running);

@@ -7,9 +7,9 @@
 #include <cstring>
 
 #include "base/log.h"
-#include "compute/files.h"
 #include "compute/layout.h"
 #include "store/paths.h"
+#include "sys/files.h"
 #include "wal/wal_carry.h"
 #include "wal/wal_end.h"
 #include "wal/wal_files.h"
@@ -27,14 +27,14 @@ std::string clean_marker_path(const store::Store& store, store::LogId log) {
 namespace {
 
 std::string boot_id() {
-    auto text = read_file("/proc/sys/kernel/random/boot_id");
+    auto text = sys::read_file(sys::real_disk(), "/proc/sys/kernel/random/boot_id");
     return text ? text->substr(0, text->find('\n')) : "";
 }
 
 }  // namespace
 
 std::optional<CleanMarker> read_clean_marker(const store::Store& store, store::LogId log) {
-    auto text = read_file(clean_marker_path(store, log));
+    auto text = sys::read_file(sys::real_disk(), clean_marker_path(store, log));
     if (!text) return std::nullopt;
     if (*text == "prepared\n") return CleanMarker{};
     unsigned number = 0;
@@ -49,9 +49,9 @@ std::optional<CleanMarker> read_clean_marker(const store::Store& store, store::L
 Result<void> write_clean_marker(const store::Store& store, store::LogId log,
                                 const CleanMarker& marker) {
     if (marker.kind == CleanMarker::Kind::prepared)
-        return write_file(clean_marker_path(store, log), "prepared\n");
-    return write_file(clean_marker_path(store, log),
-                      fmt::format("stopped {} {}\n", marker.restore_point, boot_id()));
+        return sys::write_scratch(sys::real_disk(), clean_marker_path(store, log), "prepared\n");
+    return sys::write_scratch(sys::real_disk(), clean_marker_path(store, log),
+                              fmt::format("stopped {} {}\n", marker.restore_point, boot_id()));
 }
 
 Result<void> remove_clean_marker(const store::Store& store, store::LogId log) {
@@ -109,12 +109,11 @@ Result<wal::WalEnd> check_wal(const Context& context, const wal::WalFiles& files
                               const store::RestorePoint& point, const pg::ControlFile& control,
                               Lsn limit) {
     auto consistent = TRY(lsn_attachment(point.attachments, restore_point_key::consistent_lsn));
-    auto end = TRY_CTX(wal::find_end(context.store.disk(), files,
-                                     {.from = control.checkpoint_copy.redo,
-                                      .tli = control.checkpoint_copy.tli,
-                                      .limit = limit,
-                                      .major = control.major,
-                                      .system_identifier = context.system_identifier}),
+    auto end = TRY_CTX(wal::find_end(files, {.from = control.checkpoint_copy.redo,
+                                             .tli = control.checkpoint_copy.tli,
+                                             .limit = limit,
+                                             .major = control.major,
+                                             .system_identifier = context.system_identifier}),
                        "read the WAL of {}", context.who());
     if (end.end < consistent)
         return error(Code::data_loss,

@@ -1,9 +1,9 @@
 #include "compute/pgdata.h"
 
-#include "compute/files.h"
 #include "compute/stub_tree.h"
 #include "pg/relation_path.h"
 #include "store/format.h"
+#include "sys/files.h"
 
 namespace tarn::compute {
 
@@ -98,10 +98,11 @@ namespace {
 // Adds the small files in one directory. A file that goes away meanwhile was not one to keep.
 Result<void> collect(const std::string& pgdata, const std::string& directory, bool shut_down,
                      Attachments& found) {
-    for (const auto& name : TRY(list_directory(pgdata + "/" + directory))) {
+    for (const auto& name :
+         TRY(sys::list_names_if_any(sys::real_disk(), pgdata + "/" + directory))) {
         std::string path = directory.empty() ? name : directory + "/" + name;
         if (!is_small_file(path, shut_down)) continue;
-        auto contents = read_file(pgdata + "/" + path);
+        auto contents = sys::read_file(sys::real_disk(), pgdata + "/" + path);
         if (!contents && contents.error().code() == Code::not_found) continue;
         found[restore_point_key::file_prefix + path] = TRY(std::move(contents));
     }
@@ -111,11 +112,15 @@ Result<void> collect(const std::string& pgdata, const std::string& directory, bo
 // base/<database>, and pg_tblspc/<tablespace>/<version>/<database> of in-place tablespaces.
 Result<std::vector<std::string>> database_directories(const std::string& pgdata) {
     std::vector<std::string> found;
-    for (const auto& name : TRY(list_directory(pgdata + "/base"))) found.push_back("base/" + name);
-    for (const auto& tablespace : TRY(list_directory(pgdata + "/pg_tblspc"))) {
+    for (const auto& name : TRY(sys::list_names_if_any(sys::real_disk(), pgdata + "/base")))
+        found.push_back("base/" + name);
+    for (const auto& tablespace :
+         TRY(sys::list_names_if_any(sys::real_disk(), pgdata + "/pg_tblspc"))) {
         std::string path = "pg_tblspc/" + tablespace;
-        for (const auto& version : TRY(list_directory(pgdata + "/" + path)))
-            for (const auto& database : TRY(list_directory(pgdata + "/" + path + "/" + version)))
+        for (const auto& version :
+             TRY(sys::list_names_if_any(sys::real_disk(), pgdata + "/" + path)))
+            for (const auto& database :
+                 TRY(sys::list_names_if_any(sys::real_disk(), pgdata + "/" + path + "/" + version)))
                 found.push_back(path + "/" + version + "/" + database);
     }
     return found;
@@ -127,7 +132,7 @@ Result<Attachments> small_files(const std::string& pgdata, bool shut_down) {
     Attachments found;
     for (const auto& name : {"PG_VERSION", "postgresql.auto.conf", "global/pg_filenode.map",
                              "pg_logical/replorigin_checkpoint"}) {
-        auto contents = read_file(pgdata + "/" + name);
+        auto contents = sys::read_file(sys::real_disk(), pgdata + "/" + name);
         if (!contents && contents.error().code() == Code::not_found) continue;
         found[std::string(restore_point_key::file_prefix) + name] = TRY(std::move(contents));
     }
@@ -135,7 +140,7 @@ Result<Attachments> small_files(const std::string& pgdata, bool shut_down) {
     TRY(collect(pgdata, "pg_stat", shut_down, found));
     for (const auto& directory : TRY(database_directories(pgdata))) {
         for (const char* name : {"PG_VERSION", "pg_filenode.map"}) {
-            auto contents = read_file(pgdata + "/" + directory + "/" + name);
+            auto contents = sys::read_file(sys::real_disk(), pgdata + "/" + directory + "/" + name);
             if (!contents) continue;  // dropped meanwhile, or pgsql_tmp: replay settles both
             found[restore_point_key::file_prefix + directory + "/" + name] = std::move(*contents);
         }

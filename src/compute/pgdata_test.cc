@@ -12,6 +12,7 @@
 #include "compute/files.h"
 #include "pg/control_file.h"
 #include "pg/relation_path.h"
+#include "sys/files.h"
 
 namespace tarn::compute {
 namespace {
@@ -70,7 +71,7 @@ TEST_F(PgdataTest, StubsHaveTheirLengthAndNoBytes) {
 
 TEST_F(PgdataTest, WithoutTheShimTheControlFileIsNone) {
     ASSERT_TRUE(materialise(pgdata_, directory_ + "/wal", 17, point_).ok());
-    auto bytes = read_file(pgdata_ + "/global/pg_control");
+    auto bytes = sys::read_file(sys::real_disk(), pgdata_ + "/global/pg_control");
     ASSERT_TRUE(bytes.ok());
     ASSERT_EQ(bytes->size(), pg::kControlFileSize);
     EXPECT_FALSE(
@@ -81,7 +82,7 @@ TEST_F(PgdataTest, SmallFilesGoThereAndBack) {
     ASSERT_TRUE(materialise(pgdata_, directory_ + "/wal", 17, point_).ok());
     for (const char* path : {"pg_stat/pgstat.stat", "pg_internal.init", "base/5/pg_internal.init",
                              "global/pg_internal.init", "postmaster.opts"})
-        ASSERT_TRUE(write_file(pgdata_ + "/" + path, "x").ok());
+        ASSERT_TRUE(sys::write_scratch(sys::real_disk(), pgdata_ + "/" + path, "x").ok());
     auto running = small_files(pgdata_, false);
     ASSERT_TRUE(running.ok()) << running.error().text();
     auto expected = point_.attachments;
@@ -106,9 +107,11 @@ TEST_F(PgdataTest, AnOldDirectoryIsMadeRight) {
     ASSERT_EQ(::stat((pgdata_ + "/base/5/1259").c_str(), &before), 0);
     // What a life leaves behind, and a stub that somebody has written to.
     ASSERT_TRUE(make_directories(pgdata_ + "/base/77/nested").ok());
-    ASSERT_TRUE(write_file(pgdata_ + "/base/77/nested/file", "x").ok());
-    ASSERT_TRUE(write_file(pgdata_ + "/base/5/t3_16500", "x").ok());
-    ASSERT_TRUE(write_file(pgdata_ + "/global/1262", std::string(8192, 'x')).ok());
+    ASSERT_TRUE(sys::write_scratch(sys::real_disk(), pgdata_ + "/base/77/nested/file", "x").ok());
+    ASSERT_TRUE(sys::write_scratch(sys::real_disk(), pgdata_ + "/base/5/t3_16500", "x").ok());
+    ASSERT_TRUE(
+        sys::write_scratch(sys::real_disk(), pgdata_ + "/global/1262", std::string(8192, 'x'))
+            .ok());
     ASSERT_EQ(::symlink("/etc", (pgdata_ + "/base/9").c_str()), 0);
     fs::remove(pgdata_ + "/PG_VERSION");
     fs::create_directory(pgdata_ + "/PG_VERSION");
@@ -125,7 +128,7 @@ TEST_F(PgdataTest, AnOldDirectoryIsMadeRight) {
             if (each.is_symlink())
                 what = "to " + fs::read_symlink(each).string();
             else if (each.is_regular_file())
-                what = *read_file(path);
+                what = *sys::read_file(sys::real_disk(), path);
             found[path.substr(root.size())] = what;
         }
         return found;

@@ -8,8 +8,9 @@
 
 #include <cerrno>
 
-#include "compute/files.h"
 #include "compute/run.h"
+#include "sys/descriptor.h"
+#include "sys/files.h"
 
 namespace tarn::compute {
 
@@ -38,22 +39,22 @@ constexpr int kStatusLine = 8;  // of postmaster.pid
 
 Result<PostgresProcess> launch_postgres(const PostgresLaunch& launch) {
     int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
-    Fd log(::open(launch.log_file.c_str(), flags, 0600));
-    if (!log.valid()) return errno_error(errno, fmt::format("open {}", launch.log_file));
+    sys::Descriptor log(::open(launch.log_file.c_str(), flags, 0600));
+    if (!log.is_open()) return errno_error(errno, fmt::format("open {}", launch.log_file));
     auto command = c_strings(launch.command);
     auto environment = c_strings(launch.environment);
     pid_t parent = ::getpid();
     PostgresProcess process;
-    process.log_begin = ::lseek(log.get(), 0, SEEK_END);
+    process.log_begin = ::lseek(log.fd(), 0, SEEK_END);
     process.pid = ::fork();
     if (process.pid < 0) return errno_error(errno, "start postgres");
     if (process.pid == 0)
-        become_postgres(launch, log.get(), parent, command.data(), environment.data());
+        become_postgres(launch, log.fd(), parent, command.data(), environment.data());
     return process;
 }
 
 std::string postmaster_status(const std::string& pgdata) {
-    auto text = read_file(pgdata + "/postmaster.pid");
+    auto text = sys::read_file(sys::real_disk(), pgdata + "/postmaster.pid");
     if (!text) return "";
     size_t at = 0;
     for (int line = 1; line < kStatusLine; ++line) {
@@ -67,7 +68,7 @@ std::string postmaster_status(const std::string& pgdata) {
 }
 
 std::string last_complaint(const std::string& log_file, off_t begin) {
-    auto text = read_file(log_file);
+    auto text = sys::read_file(sys::real_disk(), log_file);
     if (!text || static_cast<size_t>(begin) > text->size()) return "";
     std::string_view lines = std::string_view(*text).substr(static_cast<size_t>(begin));
     size_t at = std::string_view::npos;

@@ -10,7 +10,7 @@
 
 #include <cerrno>
 
-#include "compute/files.h"
+#include "sys/descriptor.h"
 
 namespace tarn::compute {
 
@@ -57,21 +57,21 @@ std::string read_to_end(int fd) {
 Result<std::string> run(const RunOptions& options) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return errno_error(errno, "make a pipe");
-    Fd input(::memfd_create("input", MFD_CLOEXEC));
-    if (!input.valid() || ::pwrite(input.get(), options.input.data(), options.input.size(), 0) !=
-                              static_cast<ssize_t>(options.input.size()))
+    sys::Descriptor input(::memfd_create("input", MFD_CLOEXEC));
+    if (!input.is_open() || ::pwrite(input.fd(), options.input.data(), options.input.size(), 0) !=
+                                static_cast<ssize_t>(options.input.size()))
         return errno_error(errno, "keep the input of a program");
-    Fd reading(ends[0]);
-    Fd writing(ends[1]);
+    sys::Descriptor reading(ends[0]);
+    sys::Descriptor writing(ends[1]);
     auto environment_list = options.environment;
     environment_list.emplace_back("PATH=/usr/local/bin:/usr/bin:/bin");
     auto command = c_strings(options.command);
     auto environment = c_strings(environment_list);
     pid_t pid = ::fork();
     if (pid < 0) return errno_error(errno, fmt::format("start {}", options.command[0]));
-    if (pid == 0) child(input.get(), writing.get(), options, command.data(), environment.data());
+    if (pid == 0) child(input.fd(), writing.fd(), options, command.data(), environment.data());
     writing.close();
-    std::string output = read_to_end(reading.get());
+    std::string output = read_to_end(reading.fd());
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }

@@ -5,21 +5,21 @@
 
 #include "base/log.h"
 #include "base/time.h"
-#include "compute/files.h"
 #include "compute/pgdata.h"
+#include "store/paths.h"
 #include "sys/clock.h"
 #include "sys/files.h"
-#include "store/paths.h"
 #include "wal/wal_carry.h"
 #include "wal/wal_files.h"
 
 namespace tarn::compute {
 
-std::optional<Fd> hold_history(const store::Store& store, uint64_t lineage, bool exclusive) {
+std::optional<sys::Descriptor> hold_history(const store::Store& store, uint64_t lineage,
+                                            bool exclusive) {
     std::string path =
         std::string(store::lineage_directory(store.root().c_str(), lineage).text) + "/history.lock";
-    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!fd.valid() || ::flock(fd.get(), exclusive ? LOCK_EX | LOCK_NB : LOCK_SH) != 0)
+    sys::Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!fd.is_open() || ::flock(fd.fd(), exclusive ? LOCK_EX | LOCK_NB : LOCK_SH) != 0)
         return std::nullopt;
     return fd;
 }

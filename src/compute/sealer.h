@@ -12,9 +12,9 @@
 #include <string>
 
 #include "base/result.h"
-#include "compute/files.h"
 #include "compute/opening.h"
 #include "store/lineage.h"
+#include "sys/descriptor.h"
 
 namespace tarn::compute {
 
@@ -53,6 +53,7 @@ class Sealer {
 
 // Holds off the removal of a lineage's older restore points and WAL while somebody branches from
 // it. `exclusive`: for the remover; nothing if somebody holds it.
-std::optional<Fd> hold_history(const store::Store& store, uint64_t lineage, bool exclusive);
+std::optional<sys::Descriptor> hold_history(const store::Store& store, uint64_t lineage,
+                                            bool exclusive);
 
 }  // namespace tarn::compute

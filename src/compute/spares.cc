@@ -11,9 +11,9 @@
 #include <mutex>
 #include <vector>
 
-#include "compute/files.h"
 #include "compute/pgdata.h"
 #include "compute/template.h"
+#include "sys/files.h"
 
 namespace tarn::compute {
 
@@ -34,7 +34,7 @@ std::string prefix(int major) {
 Result<std::vector<Spare>> list_spares(const std::string& spares, int major) {
     std::vector<Spare> found;
     std::string start = prefix(major);
-    for (const auto& name : TRY(list_directory(spares))) {
+    for (const auto& name : TRY(sys::list_names_if_any(sys::real_disk(), spares))) {
         if (!name.starts_with(start)) continue;
         Spare spare{name};
         std::from_chars(name.data() + start.size(), name.data() + name.size(), spare.files);

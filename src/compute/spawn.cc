@@ -46,22 +46,23 @@ Result<SpawnedSupervisor> spawn_supervisor(const std::vector<std::string>& comma
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return errno_error(errno, "make a control connection");
-    Fd ours(ends[0]);
-    Fd theirs(ends[1]);
-    Fd log;
+    sys::Descriptor ours(ends[0]);
+    sys::Descriptor theirs(ends[1]);
+    sys::Descriptor log;
     {
         ActAs acting(user);
         rotate_log(log_file);
-        log = Fd(::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+        log = sys::Descriptor(
+            ::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
     }
-    if (!log.valid()) return errno_error(errno, fmt::format("open {}", log_file));
+    if (!log.is_open()) return errno_error(errno, fmt::format("open {}", log_file));
     std::vector<std::string> environment_list{"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"};
     auto arguments = c_strings(command);
     auto environment = c_strings(environment_list);
     pid_t pid = ::fork();
     if (pid < 0) return errno_error(errno, "start a supervisor");
     if (pid == 0)
-        become_supervisor(theirs.get(), log.get(), user, arguments.data(), environment.data());
+        become_supervisor(theirs.fd(), log.fd(), user, arguments.data(), environment.data());
     return SpawnedSupervisor{pid, std::move(ours)};
 }
 

@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "base/result.h"
-#include "compute/files.h"
 #include "compute/user.h"
+#include "sys/descriptor.h"
 
 namespace tarn::compute {
 
 struct SpawnedSupervisor {
     pid_t pid = 0;
-    Fd control;  // connection to it
+    sys::Descriptor control;  // connection to it
 };
 
 // In a session of its own, as the compute user, with nothing of the server's open but the control

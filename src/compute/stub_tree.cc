@@ -6,7 +6,8 @@
 
 #include <cerrno>
 
-#include "compute/files.h"
+#include "sys/descriptor.h"
+#include "sys/files.h"
 
 namespace tarn::compute {
 
@@ -51,8 +52,8 @@ Result<void> StubTree::reuse(int directory, const std::string& name, Entry* entr
     }
     entry->done = true;
     if (static_cast<uint64_t>(status.st_size) == entry->length) return {};
-    Fd fd(::openat(directory, name.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
-    if (!fd.valid() || ::ftruncate(fd.get(), static_cast<off_t>(entry->length)) != 0)
+    sys::Descriptor fd(::openat(directory, name.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd.is_open() || ::ftruncate(fd.fd(), static_cast<off_t>(entry->length)) != 0)
         return errno_error(errno, "set the length of stub " + name);
     return {};
 }
@@ -60,13 +61,14 @@ Result<void> StubTree::reuse(int directory, const std::string& name, Entry* entr
 // Removes what is not wanted and keeps what is.
 Result<void> StubTree::sweep(int directory, const std::string& whole, const std::string& path,
                              Entries& entries) {
-    for (const auto& name : TRY(list_directory(whole))) {
+    for (const auto& name : TRY(sys::list_names_if_any(sys::real_disk(), whole))) {
         struct stat status {};
         if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
             return errno_error(errno, "look at " + name);
         auto below = path.empty() ? name : path + "/" + name;
         if (S_ISDIR(status.st_mode)) {
-            if (!directories_.contains(below)) TRY(remove_tree(whole + "/" + name));
+            if (!directories_.contains(below))
+                TRY(sys::remove_tree(sys::real_disk(), whole + "/" + name));
             continue;
         }
         auto found = entries.find(name);
@@ -90,23 +92,24 @@ Result<void> StubTree::apply(const std::string& root) {
         std::string whole = path.empty() ? root : root + "/" + path;
         bool made = ::mkdir(whole.c_str(), 0700) == 0;
         if (!made && errno != EEXIST) return errno_error(errno, "make directory " + whole);
-        Fd directory(::open(whole.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        if (!directory.valid()) return errno_error(errno, "open directory " + whole);
-        if (!made) TRY_CTX(sweep(directory.get(), whole, path, entries), "in {}", whole);
+        sys::Descriptor directory(
+            ::open(whole.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!directory.is_open()) return errno_error(errno, "open directory " + whole);
+        if (!made) TRY_CTX(sweep(directory.fd(), whole, path, entries), "in {}", whole);
         for (const auto& [name, entry] : entries) {
             if (entry.done) continue;
             if (entry.kind == Kind::link) {
-                if (::symlinkat(entry.target.c_str(), directory.get(), name.c_str()) != 0)
+                if (::symlinkat(entry.target.c_str(), directory.fd(), name.c_str()) != 0)
                     return errno_error(errno, fmt::format("link {}/{}", whole, name));
                 continue;
             }
             int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
-            Fd fd(::openat(directory.get(), name.c_str(), flags, 0600));
-            if (!fd.valid()) return errno_error(errno, fmt::format("create {}/{}", whole, name));
+            sys::Descriptor fd(::openat(directory.fd(), name.c_str(), flags, 0600));
+            if (!fd.is_open()) return errno_error(errno, fmt::format("create {}/{}", whole, name));
             if (entry.kind == Kind::file)
-                TRY_CTX(write_contents(fd.get(), entry.contents, name), "in {}", whole);
+                TRY_CTX(write_contents(fd.fd(), entry.contents, name), "in {}", whole);
             else if (entry.length > 0 &&
-                     ::ftruncate(fd.get(), static_cast<off_t>(entry.length)) != 0)
+                     ::ftruncate(fd.fd(), static_cast<off_t>(entry.length)) != 0)
                 return errno_error(errno, fmt::format("set the length of {}/{}", whole, name));
         }
     }

@@ -79,10 +79,10 @@ class Supervisor {
     SuperviseSpec spec_;
     store::Store store_;
     ControlServer control_;
-    Fd lock_;
-    Fd signals_;
-    Fd ring_;
-    Fd notify_;
+    sys::Descriptor lock_;
+    sys::Descriptor signals_;
+    sys::Descriptor ring_;
+    sys::Descriptor notify_;
     Opening opening_;
     std::optional<Sealer> sealer_;
     PhaseReport report_;
@@ -121,10 +121,10 @@ Result<void> Supervisor::set_up_descriptors() {
     ::signal(SIGHUP, SIG_IGN);
     // Orphans of PostgreSQL come to us and not to init: whoever may still write is known.
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return errno_error(errno, "become a subreaper");
-    signals_ = Fd(::signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
-    ring_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    notify_ = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    if (!signals_.valid() || !ring_.valid() || !notify_.valid())
+    signals_ = sys::Descriptor(::signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
+    ring_ = sys::Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    notify_ = sys::Descriptor(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (!signals_.is_open() || !ring_.is_open() || !notify_.is_open())
         return errno_error(errno, "make descriptors for the event loop");
     return {};
 }
@@ -142,7 +142,7 @@ Result<void> Supervisor::start() {
 
 Result<void> Supervisor::prepare_pgdata() {
     auto pgdata = spec_.pgdata();
-    auto stubs = read_file(spec_.stubs_marker());
+    auto stubs = sys::read_file(sys::real_disk(), spec_.stubs_marker());
     bool usable = opening_.continues && stubs && *stubs == text_of(opening_.point.id) &&
                   exists(pgdata + "/PG_VERSION");
     ::unlink(spec_.stubs_marker().c_str());
@@ -159,16 +159,17 @@ Result<void> Supervisor::prepare_pgdata() {
     auto socket = spec_.run_directory + "/" + std::string(kSocketName);
     for (const auto& path : {pgdata + "/postmaster.pid", socket, socket + ".lock"})
         ::unlink(path.c_str());
-    if (opening_.recovers) TRY(write_file(pgdata + "/standby.signal", ""));
-    TRY(write_file(pgdata + "/pg_hba.conf", pg_hba_conf()));
-    TRY(write_file(pgdata + "/pg_ident.conf", ""));
-    return write_file(pgdata + "/postgresql.conf",
-                      postgresql_conf(spec_, opening_.prepared_transactions));
+    if (opening_.recovers)
+        TRY(sys::write_scratch(sys::real_disk(), pgdata + "/standby.signal", ""));
+    TRY(sys::write_scratch(sys::real_disk(), pgdata + "/pg_hba.conf", pg_hba_conf()));
+    TRY(sys::write_scratch(sys::real_disk(), pgdata + "/pg_ident.conf", ""));
+    return sys::write_scratch(sys::real_disk(), pgdata + "/postgresql.conf",
+                              postgresql_conf(spec_, opening_.prepared_transactions));
 }
 
 Result<void> Supervisor::launch() {
     TRY(remove_clean_marker(store_, opening_.log));
-    if (::inotify_add_watch(notify_.get(), spec_.pgdata().c_str(), IN_CLOSE_WRITE) < 0)
+    if (::inotify_add_watch(notify_.fd(), spec_.pgdata().c_str(), IN_CLOSE_WRITE) < 0)
         return errno_error(errno, fmt::format("watch {}", spec_.pgdata()));
     PostgresLaunch launch;
     launch.command = command_line(spec_);
@@ -177,10 +178,10 @@ Result<void> Supervisor::launch() {
                           "LD_PRELOAD=" + spec_.shim,
                           fmt::format("{}={}", shim::kMapVariable,
                                       store::map_path(spec_.store_root.c_str(), opening_.log).text),
-                          fmt::format("{}={}", shim::kEventVariable, ring_.get()),
-                          fmt::format("{}={}", shim::kLockVariable, lock_.get())};
+                          fmt::format("{}={}", shim::kEventVariable, ring_.fd()),
+                          fmt::format("{}={}", shim::kLockVariable, lock_.fd())};
     launch.log_file = spec_.log_directory() + "/postgres.log";
-    launch.inherited = {ring_.get(), lock_.get()};
+    launch.inherited = {ring_.fd(), lock_.fd()};
     rotate_log(launch.log_file);
     auto process = TRY(launch_postgres(launch));
     postgres_ = process.pid;
@@ -205,7 +206,7 @@ void Supervisor::loop() {
 
 void Supervisor::poll_once() {
     std::vector<pollfd> polled{
-        {signals_.get(), POLLIN, 0}, {ring_.get(), POLLIN, 0}, {notify_.get(), POLLIN, 0}};
+        {signals_.fd(), POLLIN, 0}, {ring_.fd(), POLLIN, 0}, {notify_.fd(), POLLIN, 0}};
     control_.add_descriptors(polled);
     int timeout = -1;
     if (deadline_) {
@@ -224,7 +225,7 @@ void Supervisor::poll_once() {
 // The shim has something to say: recovery listens, a seal was taken, or the log is poisoned.
 void Supervisor::handle_ring() {
     uint64_t count = 0;
-    (void)!::read(ring_.get(), &count, sizeof count);
+    (void)!::read(ring_.fd(), &count, sizeof count);
     auto& header = sealer_->header();
     if (header.state.load() == store::LogState::poisoned) {
         kill_postgres(error(Code::io_error,
@@ -235,7 +236,7 @@ void Supervisor::handle_ring() {
     if (opening_.recovers && !promotion_asked_ &&
         (header.caller_state.load() & shim::kRecoveryReady) != 0) {
         promotion_asked_ = true;
-        auto asked = write_file(spec_.pgdata() + "/promote", "");
+        auto asked = sys::write_scratch(sys::real_disk(), spec_.pgdata() + "/promote", "");
         if (!asked) return kill_postgres(std::move(asked).error());
         ::kill(postgres_, SIGUSR1);
     }
@@ -245,7 +246,7 @@ void Supervisor::handle_ring() {
 // postmaster.pid was written: is PostgreSQL ready?
 void Supervisor::handle_status_change() {
     alignas(inotify_event) char events[4096];
-    while (::read(notify_.get(), events, sizeof events) > 0) {
+    while (::read(notify_.fd(), events, sizeof events) > 0) {
     }
     if (report_.phase != Phase::starting || postmaster_status(spec_.pgdata()) != "ready") return;
     if (auto checked = check_promotion(); !checked)
@@ -327,7 +328,7 @@ void Supervisor::kill_postgres(Error why) {
 void Supervisor::handle_signals() {
     signalfd_siginfo information;
     bool children = false;
-    while (::read(signals_.get(), &information, sizeof information) ==
+    while (::read(signals_.fd(), &information, sizeof information) ==
            static_cast<ssize_t>(sizeof information)) {
         if (information.ssi_signo == SIGCHLD)
             children = true;
@@ -363,7 +364,7 @@ Result<void> Supervisor::keep_clean_end() {
     TRY(sealer_->take(true));
     if (!sealer_->is_shut_down() || !sealer_->newest()) return {};
     const auto& id = sealer_->newest()->id;
-    TRY(write_file(spec_.stubs_marker(), text_of(id)));
+    TRY(sys::write_scratch(sys::real_disk(), spec_.stubs_marker(), text_of(id)));
     return write_clean_marker(store_, opening_.log, {CleanMarker::Kind::stopped, id.number});
 }
 
@@ -399,7 +400,7 @@ void Supervisor::finish_stop(int status) {
 
 int supervise(const std::string& spec_file, int control) {
     ::umask(077);
-    auto text = read_file(spec_file);
+    auto text = sys::read_file(sys::real_disk(), spec_file);
     auto spec = text ? decode_spec(*text) : Result<SuperviseSpec>(text.error());
     if (!spec) {
         log::error("compute: {}: {}", spec_file, spec.error().text());

@@ -7,10 +7,11 @@
 
 #include "base/log.h"
 #include "compute/attachments.h"
-#include "compute/files.h"
 #include "compute/import.h"
 #include "compute/probe.h"
 #include "compute/run.h"
+#include "sys/descriptor.h"
+#include "sys/files.h"
 
 namespace tarn::compute {
 
@@ -56,14 +57,14 @@ Result<void> make_cluster(const PostgresInstall& postgres, const ComputeUser& us
 Result<void> make_template(store::Store& store, const PostgresInstall& postgres,
                            const ComputeUser& user, const std::string& scratch) {
     std::string pgdata = fmt::format("{}/{}", scratch, postgres.major);
-    TRY(remove_tree(pgdata));
+    TRY(sys::remove_tree(sys::real_disk(), pgdata));
     log::info("compute: making the template of PostgreSQL {}", postgres.version);
     TRY_CTX(make_cluster(postgres, user, pgdata), "make a cluster of PostgreSQL {}",
             postgres.version);
     TRY(store.remove_lineage(template_lineage(postgres.major)));
     TRY_CTX(import_cluster(store, pgdata, template_lineage(postgres.major)),
             "import the template of PostgreSQL {}", postgres.version);
-    return remove_tree(pgdata);
+    return sys::remove_tree(sys::real_disk(), pgdata);
 }
 
 }  // namespace
@@ -71,8 +72,8 @@ Result<void> make_template(store::Store& store, const PostgresInstall& postgres,
 Result<bool> ensure_template(store::Store& store, const PostgresInstall& postgres,
                              const ComputeUser& user, const std::string& scratch) {
     std::string path = fmt::format("{}/{}.lock", scratch, postgres.major);
-    Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!lock.valid() || ::flock(lock.get(), LOCK_EX) != 0)
+    sys::Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!lock.is_open() || ::flock(lock.fd(), LOCK_EX) != 0)
         return errno_error(errno, fmt::format("lock {}", path));
     auto point = store.newest_restore_point(template_lineage(postgres.major));
     if (point) return false;

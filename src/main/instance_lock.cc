@@ -32,26 +32,21 @@ Result<InstanceLock> InstanceLock::take(const std::string& data_directory) {
         return errno_error(errno,
                            fmt::format("open data directory {} to its computes", data_directory));
     std::string path = data_directory + "/server.lock";
-    int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
+    sys::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!file.is_open())
         return errno_error(errno, fmt::format("open {}", path))
             .with_hint("choose a data directory that you can write with --data-dir");
-    InstanceLock lock(fd);
     struct flock whole = {};
     whole.l_type = F_WRLCK;
     whole.l_whence = SEEK_SET;
-    if (::fcntl(fd, F_OFD_SETLK, &whole) != 0)
+    if (::fcntl(file.fd(), F_OFD_SETLK, &whole) != 0)
         return error(Code::unavailable, "use data directory {}: process {} serves it already",
-                     data_directory, holder(fd))
+                     data_directory, holder(file.fd()))
             .with_hint("end that server, or give this one another --data-dir");
     std::string pid = std::to_string(::getpid()) + "\n";
-    if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) < 0)
+    if (::ftruncate(file.fd(), 0) != 0 || ::pwrite(file.fd(), pid.data(), pid.size(), 0) < 0)
         return errno_error(errno, fmt::format("write {}", path));
-    return lock;
-}
-
-InstanceLock::~InstanceLock() {
-    if (fd_ >= 0) ::close(fd_);
+    return InstanceLock(std::move(file));
 }
 
 }  // namespace tarn

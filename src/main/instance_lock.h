@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "sys/descriptor.h"
 
 namespace tarn {
 
@@ -12,13 +13,10 @@ class InstanceLock {
   public:
     // Makes the directory if need be. unavailable, naming the process, if another server has it.
     static Result<InstanceLock> take(const std::string& data_directory);
-    InstanceLock(InstanceLock&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-    InstanceLock& operator=(InstanceLock&&) = delete;
-    ~InstanceLock();
 
   private:
-    explicit InstanceLock(int fd) : fd_(fd) {}
-    int fd_;
+    explicit InstanceLock(sys::Descriptor file) : file_(std::move(file)) {}
+    sys::Descriptor file_;
 };
 
 }  // namespace tarn

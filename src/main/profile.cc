@@ -1,13 +1,9 @@
 #include "main/profile.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
 #include <fstream>
 #include <vector>
+
+#include "sys/small_file.h"
 
 namespace tarn {
 
@@ -41,21 +37,6 @@ std::string value_of(const Section& section, std::string_view key) {
     return "";
 }
 
-// Beside it first, so that a reader never sees half a file; for its owner's eyes only.
-Result<void> replace_file(const std::string& path, const std::string& content) {
-    std::string fresh = path + ".new";
-    int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) return errno_error(errno, fmt::format("open {}", fresh));
-    ssize_t written = ::write(fd, content.data(), content.size());
-    bool synced = written == static_cast<ssize_t>(content.size()) && ::fsync(fd) == 0;
-    int failure = synced ? 0 : errno;
-    ::close(fd);
-    if (!synced) return errno_error(failure, fmt::format("write {}", fresh));
-    if (::rename(fresh.c_str(), path.c_str()) != 0)
-        return errno_error(errno, fmt::format("rename {} to {}", fresh, path));
-    return {};
-}
-
 }  // namespace
 
 Result<void> write_profile(const std::string& path, const std::string& host,
@@ -67,7 +48,8 @@ Result<void> write_profile(const std::string& path, const std::string& host,
         for (const std::string& line : section.lines) content += line + "\n";
     }
     content = fmt::format("[DEFAULT]\nhost = {}\ntoken = {}\n\n", host, token) + content;
-    return replace_file(path, content);
+    // For its owner's eyes only.
+    return sys::write_small_file(path, content, 0600);
 }
 
 bool profile_names_host(const std::string& path, const std::string& host) {

@@ -4,7 +4,6 @@
 
 #include "base/crc32c.h"
 #include "pg/history_file.h"
-#include "pg/page_header.h"
 #include "pg/test_cluster.h"
 #include "pg/test_wal.h"
 #include "pg/wal_record.h"
@@ -244,24 +243,6 @@ TEST_P(Recovery, RefusesToEndBeforeThePoint) {
     EXPECT_NE(promoted.error().text().find("WAL ends before consistent recovery point"),
               std::string::npos)
         << promoted.error().text();
-}
-
-TEST_P(WalLive, PagesCarryTheEndOfTheRecordThatChangedThem) {
-    auto backend = start();
-    backend.run("create table t (id int)");
-    backend.run("insert into t values (1)");
-    auto path = backend.value("select pg_relation_filepath('t')");
-    auto inserted = backend.value("select pg_current_wal_insert_lsn()::text");
-    backend.run("checkpoint");
-    auto page = testing::read_file(cluster_->data() + "/" + path);
-    ASSERT_EQ(page.size(), kPageSize);
-    EXPECT_FALSE(page_is_new(page.data()));
-    auto found = testing::walk(walker(control().checkpoint_copy.redo), {wal().window()});
-    EXPECT_GT(page_lsn(page.data()), 0u);
-    EXPECT_LT(page_lsn(page.data()), Lsn::parse(inserted)->value);
-    std::vector<std::byte> zeros(kPageSize);
-    EXPECT_TRUE(page_is_new(zeros.data()));
-    EXPECT_EQ(page_lsn(zeros.data()), 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Postgres, WalLive, ::testing::Values(16, 17, 18),

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "sys/files.h"
 #include "sys/randomness.h"
 #include "sys/small_file.h"
 
@@ -134,7 +135,7 @@ Result<KeyPtr> make_key() {
 }
 
 Result<CertificateAuthority> CertificateAuthority::open(const std::string& directory, Time now) {
-    TRY(sys::make_directory(directory, 0755));
+    TRY(sys::make_directory(sys::real_disk(), directory, 0755));
     std::string key_path = directory + "/ca.key";
     CertificateAuthority authority;
     authority.certificate_path_ = directory + "/ca.crt";

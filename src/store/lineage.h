@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "store/page_map.h"
 #include "store/restore_point.h"
+#include "sys/descriptor.h"
 #include "sys/disk.h"
 
 namespace tarn::store {
@@ -109,10 +110,10 @@ class Store {
     Result<void> sync_log(LogId log, const std::vector<uint64_t>& segments) const;
     Result<void> merge_below(RestorePoint& point, const RestorePoint* below,
                              IndexContents& contents) const;
-
     struct Kept;  // garbage.cc
     Result<Kept> kept_of(LogId running) const;
     Result<void> remove_all_but(const Kept& kept, LogId log) const;
+
     sys::Disk* disk_;
     std::string root_;
 };
@@ -129,7 +130,7 @@ class MappedMap {
 
   private:
     MappedMap() = default;
-    int fd_ = -1;
+    sys::Descriptor fd_;
     void* base_ = nullptr;
 };
 

@@ -122,14 +122,15 @@ Result<void> Store::fence(LogId log) const {
 Result<MappedMap> MappedMap::open(const std::string& root, LogId log) {
     Path path = map_path(root.c_str(), log);
     MappedMap mapped;
-    mapped.fd_ = sys::real_disk().open(path, O_RDWR, 0);
-    if (mapped.fd_ < 0) return errno_error(-mapped.fd_, fmt::format("open map {}", path.text));
-    int64_t size = sys::real_disk().size(mapped.fd_);
+    int fd = sys::real_disk().open(path, O_RDWR, 0);
+    if (fd < 0) return errno_error(-fd, fmt::format("open map {}", path.text));
+    mapped.fd_ = sys::Descriptor(fd);
+    int64_t size = sys::real_disk().size(fd);
     if (size != static_cast<int64_t>(kMapBytes))
         return error(Code::data_loss, "open map {}: it has {} bytes, not {}", path.text, size,
                      kMapBytes)
             .with_hint("its making was cut short; start the compute anew");
-    void* base = ::mmap(nullptr, kMapBytes, PROT_READ | PROT_WRITE, MAP_SHARED, mapped.fd_, 0);
+    void* base = ::mmap(nullptr, kMapBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (base == MAP_FAILED) return errno_error(errno, fmt::format("map {}", path.text));
     mapped.base_ = base;
     if (!PageMap::valid(base))
@@ -140,7 +141,7 @@ Result<MappedMap> MappedMap::open(const std::string& root, LogId log) {
 }
 
 MappedMap::MappedMap(MappedMap&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), base_(std::exchange(other.base_, nullptr)) {}
+    : fd_(std::move(other.fd_)), base_(std::exchange(other.base_, nullptr)) {}
 
 MappedMap& MappedMap::operator=(MappedMap&& other) noexcept {
     std::swap(fd_, other.fd_);
@@ -150,7 +151,6 @@ MappedMap& MappedMap::operator=(MappedMap&& other) noexcept {
 
 MappedMap::~MappedMap() {
     if (base_) ::munmap(base_, kMapBytes);
-    if (fd_ >= 0) sys::real_disk().close(fd_);
 }
 
 PageMap MappedMap::map() {
@@ -160,7 +160,7 @@ PageMap MappedMap::map() {
                                          static_cast<int64_t>(end - from));
     };
     // The descriptor goes by value, so that a PageMap outlives a move of this object.
-    return PageMap(base_, {grow, reinterpret_cast<void*>(static_cast<intptr_t>(fd_))});
+    return PageMap(base_, {grow, reinterpret_cast<void*>(static_cast<intptr_t>(fd_.fd()))});
 }
 
 std::vector<FileRecord> live_files(const PageMap& map) {

@@ -9,6 +9,8 @@ namespace tarn::sys {
 
 namespace {
 
+constexpr size_t kFirstRead = 16 << 10;
+
 Error failed(int result, std::string_view doing, const std::string& path) {
     return errno_error(-result, fmt::format("{} {}", doing, path));
 }
@@ -101,9 +103,14 @@ Result<void> File::sync(SyncSite site) const {
 
 Result<std::string> read_file(Disk& disk, const std::string& path) {
     File file = TRY(File::open(disk, path, O_RDONLY));
-    std::string bytes(TRY(file.size()), '\0');
-    TRY(file.read(bytes.data(), bytes.size(), 0));
-    return bytes;
+    std::string bytes;
+    for (size_t room = kFirstRead;; room *= 2) {
+        size_t done = bytes.size();
+        bytes.resize(done + room);
+        size_t got = TRY(file.read_some(bytes.data() + done, room, done));
+        bytes.resize(done + got);
+        if (got < room) return bytes;
+    }
 }
 
 Result<void> create_durably(Disk& disk, const std::string& path, std::string_view bytes,
@@ -146,6 +153,18 @@ Result<std::vector<std::string>> list_names(Disk& disk, const std::string& path)
     return names;
 }
 
+Result<std::vector<std::string>> list_names_if_any(Disk& disk, const std::string& path) {
+    auto names = list_names(disk, path);
+    if (!names && names.error().code() == Code::not_found) return std::vector<std::string>();
+    return names;
+}
+
+Result<void> make_directory(Disk& disk, const std::string& path, mode_t mode) {
+    int result = disk.make_directory(path.c_str(), mode);
+    if (result < 0 && result != -EEXIST) return failed(result, "make directory", path);
+    return {};
+}
+
 Result<void> make_directories(Disk& disk, const std::string& path, SyncSite site, mode_t mode) {
     int result = disk.make_directory(path.c_str(), mode);
     if (result == -EEXIST) return {};
@@ -168,7 +187,8 @@ Result<void> remove_tree(Disk& disk, const std::string& path) {
     int result = disk.unlink(path.c_str());
     if (result == 0 || result == -ENOENT) return {};
     if (result != -EISDIR && result != -EPERM) return failed(result, "remove", path);
-    std::vector<std::string> names = TRY(list_names(disk, path));
+    // Somebody else may be removing it too.
+    std::vector<std::string> names = TRY(list_names_if_any(disk, path));
     for (const std::string& name : names) TRY(remove_tree(disk, path + "/" + name));
     result = disk.remove_directory(path.c_str());
     if (result < 0 && result != -ENOENT) return failed(result, "remove directory", path);

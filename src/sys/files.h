@@ -39,6 +39,7 @@ class File {
     std::string path_;
 };
 
+// All of it, to its end: the size that the system tells is not asked (files of /proc have none).
 Result<std::string> read_file(Disk& disk, const std::string& path);
 // Makes the file at `path`; already_exists if there is one. After a failure there is none, but a
 // power loss may bring it back, whole.
@@ -50,7 +51,11 @@ Result<void> write_scratch(Disk& disk, const std::string& path, std::string_view
 Result<bool> exists(Disk& disk, const std::string& path);
 // Names in the directory, sorted.
 Result<std::vector<std::string>> list_names(Disk& disk, const std::string& path);
+// The same; none when there is no such directory.
+Result<std::vector<std::string>> list_names_if_any(Disk& disk, const std::string& path);
 
+// Makes one directory, without any sync; one that is there is fine.
+Result<void> make_directory(Disk& disk, const std::string& path, mode_t mode = 0700);
 // Makes the directory and those above it; those that are there already are fine. The names of new
 // ones are durable afterwards.
 Result<void> make_directories(Disk& disk, const std::string& path, SyncSite site,

@@ -32,6 +32,23 @@ TEST_F(FilesTest, CreatedDurablyReadsBackAndLeavesNothingBeside) {
     EXPECT_EQ(list_names(disk, root).value(), std::vector<std::string>{"record"});
 }
 
+TEST_F(FilesTest, IsReadToItsEndWhateverSizeTheSystemTells) {
+    std::string boot = read_file(disk, "/proc/sys/kernel/random/boot_id").value();
+    EXPECT_EQ(boot.size(), 37u);
+    // Longer than any first read, and by a length that no piece of it has.
+    std::string long_text(100'003, 'l');
+    ASSERT_TRUE(write_scratch(disk, root + "/long", long_text).ok());
+    EXPECT_EQ(read_file(disk, root + "/long").value(), long_text);
+    EXPECT_FALSE(read_file(disk, root).ok());  // a directory
+}
+
+TEST_F(FilesTest, AMissingDirectoryHasNoNamesOnlyForWhoAsksSo) {
+    EXPECT_EQ(list_names(disk, root + "/none").error().code(), Code::not_found);
+    EXPECT_EQ(list_names_if_any(disk, root + "/none").value(), std::vector<std::string>{});
+    ASSERT_TRUE(write_scratch(disk, root + "/file", "").ok());
+    EXPECT_FALSE(list_names_if_any(disk, root + "/file").ok());
+}
+
 TEST_F(FilesTest, AFailureNamesThePathAndLeavesNothingBeside) {
     std::string path = root + "/nowhere/record";
     auto written = write(disk, path, "there is no such directory");

@@ -7,19 +7,16 @@
 #include <cerrno>
 #include <cstdio>
 
-#include "sys/sockets.h"
+#include "sys/descriptor.h"
 
 namespace tarn::sys {
 namespace {
-
-// A Socket owns any descriptor; here it is a file's.
-using File = Socket;
 
 Error failed(const char* doing, const std::string& path) {
     return errno_error(errno, fmt::format("{} {}", doing, path));
 }
 
-Result<void> write_all(const File& file, std::string_view bytes, const std::string& path) {
+Result<void> write_all(const Descriptor& file, std::string_view bytes, const std::string& path) {
     while (!bytes.empty()) {
         ssize_t count = write(file.fd(), bytes.data(), bytes.size());
         if (count < 0 && errno != EINTR) return failed("write", path);
@@ -32,7 +29,7 @@ Result<void> write_all(const File& file, std::string_view bytes, const std::stri
 Result<void> sync_directory_of(const std::string& path) {
     size_t slash = path.rfind('/');
     std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-    File file(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    Descriptor file(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!file.is_open()) return failed("open", directory);
     if (fsync(file.fd()) != 0) return failed("sync", directory);
     return {};
@@ -41,7 +38,7 @@ Result<void> sync_directory_of(const std::string& path) {
 }  // namespace
 
 Result<std::optional<std::string>> read_small_file(const std::string& path) {
-    File file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.is_open() && errno == ENOENT) return std::optional<std::string>();
     if (!file.is_open()) return failed("open", path);
     std::string bytes;
@@ -60,18 +57,13 @@ Result<void> write_small_file(const std::string& path, std::string_view bytes, m
     std::string unfinished = path + ".new";
     // What a crash left behind may have another mode.
     (void)unlink(unfinished.c_str());
-    File file(open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    Descriptor file(open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
     if (!file.is_open()) return failed("create", unfinished);
     // The mode is meant as given, whatever the umask.
     if (fchmod(file.fd(), mode) != 0) return failed("set the mode of", unfinished);
     TRY(write_all(file, bytes, unfinished));
     if (std::rename(unfinished.c_str(), path.c_str()) != 0) return failed("put in place", path);
     return sync_directory_of(path);
-}
-
-Result<void> make_directory(const std::string& path, mode_t mode) {
-    if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return failed("make directory", path);
-    return {};
 }
 
 }  // namespace tarn::sys

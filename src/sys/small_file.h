@@ -20,7 +20,5 @@ inline constexpr size_t kSmallFileBytesMax = size_t{1} << 20;
 Result<std::optional<std::string>> read_small_file(const std::string& path);
 // Puts `bytes` in place of what was at `path`, durably.
 Result<void> write_small_file(const std::string& path, std::string_view bytes, mode_t mode);
-// Makes the directory; fine if it is there.
-Result<void> make_directory(const std::string& path, mode_t mode);
 
 }  // namespace tarn::sys

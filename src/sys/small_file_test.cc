@@ -5,14 +5,16 @@
 
 #include <filesystem>
 
+#include "sys/files.h"
+
 namespace tarn::sys {
 namespace {
 
 TEST(SmallFile, IsReadBackWithItsMode) {
     std::string directory = testing::TempDir() + "small-file-test";
     std::filesystem::remove_all(directory);
-    ASSERT_TRUE(make_directory(directory, 0700).ok());
-    ASSERT_TRUE(make_directory(directory, 0700).ok());
+    ASSERT_TRUE(make_directory(real_disk(), directory).ok());
+    ASSERT_TRUE(make_directory(real_disk(), directory).ok());
     std::string path = directory + "/key";
     EXPECT_FALSE(read_small_file(path).value().has_value());
     std::string long_text(20'000, 'k');

@@ -40,10 +40,6 @@ void set_flag(int fd, int level, int name) {
 
 }  // namespace
 
-void Socket::close() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-}
-
 Result<SocketAddress> SocketAddress::parse(const std::string& host, uint16_t port) {
     SocketAddress address;
     auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage_);

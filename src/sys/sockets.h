@@ -12,31 +12,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "base/result.h"
+#include "sys/descriptor.h"
 
 namespace tarn::sys {
 
-// Owns a descriptor that epoll can watch.
-class Socket {
-  public:
-    Socket() = default;
-    explicit Socket(int fd) : fd_(fd) {}
-    Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Socket& operator=(Socket&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Socket() { close(); }
-
-    int fd() const { return fd_; }
-    bool is_open() const { return fd_ >= 0; }
-    void close();
-
-  private:
-    int fd_ = -1;
-};
+// One that epoll can watch.
+using Socket = Descriptor;
 
 // An IPv4 or IPv6 address with a port.
 class SocketAddress {

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "pg/wal_format.h"
-#include "wal/disk_files.h"
+#include "pg/wal_record.h"
+#include "store/paths.h"
+#include "sys/files.h"
 
 namespace tarn::wal {
 
@@ -28,48 +31,41 @@ struct Stretch {
     uint64_t end = kSegmentBytes;
 };
 
-Result<void> copy_bytes(sys::Disk& disk, int from, int to, Stretch stretch) {
+Result<void> copy_bytes(const sys::File& from, const sys::File& to, Stretch stretch) {
     std::vector<char> chunk(kChunk);
     for (uint64_t at = stretch.begin; at < stretch.end;) {
         size_t wanted = std::min<uint64_t>(chunk.size(), stretch.end - at);
-        size_t got = TRY(read_some(disk, from, chunk.data(), wanted, at));
+        size_t got = TRY(from.read_some(chunk.data(), wanted, at));
         if (got == 0) break;  // a segment that was being made: what is missing is zeros
-        std::string_view data(chunk.data(), got);
-        if (!all_zero(data)) TRY(write_fully(disk, to, data, at));
+        if (!all_zero({chunk.data(), got})) TRY(to.write(chunk.data(), got, at));
         at += got;
     }
     return {};
 }
 
-Result<void> copy_first_page(sys::Disk& disk, int from, int to, Stretch stretch,
+Result<void> copy_first_page(const sys::File& from, const sys::File& to, Stretch stretch,
                              uint64_t system_identifier) {
     char page[pg::kWalPageSize];
     size_t wanted = std::min<uint64_t>(sizeof page, stretch.end);
-    size_t got = TRY(read_some(disk, from, page, wanted, 0));
-    std::string_view data(page, got);
-    if (all_zero(data)) return {};
-    if (system_identifier != 0 && got >= pg::wal_page_offset::long_size)
-        put(page, pg::wal_page_offset::system_identifier, system_identifier);
-    return write_fully(disk, to, data, 0);
+    size_t got = TRY(from.read_some(page, wanted, 0));
+    if (all_zero({page, got})) return {};
+    if (system_identifier != 0)
+        TRY(pg::patch_segment_system_identifier(std::as_writable_bytes(std::span(page, got)),
+                                                system_identifier));
+    return to.write(page, got, 0);
 }
 
 Result<void> copy_segment(sys::Disk& disk, const WalFiles& files, SegmentId segment,
                           const std::string& target, Stretch stretch, uint64_t system_identifier) {
     std::string path = target + "/" + segment_name(segment);
-    DiskFile from(disk, files.open(segment));
-    if (from.fd() < 0)
-        return errno_error(-from.fd(), fmt::format("open WAL segment {}", segment_name(segment)));
-    DiskFile to(disk, disk.open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600));
-    if (to.fd() < 0) return errno_error(-to.fd(), fmt::format("create {}", path));
+    sys::File from = TRY(files.open(segment));
+    sys::File to = TRY(sys::File::open(disk, path, O_RDWR | O_CREAT | O_TRUNC));
     if (int result = disk.truncate(to.fd(), static_cast<int64_t>(kSegmentBytes)); result < 0)
         return errno_error(-result, fmt::format("set the length of {}", path));
     stretch.begin = std::max<uint64_t>(stretch.begin, pg::kWalPageSize);
-    TRY_CTX(copy_first_page(disk, from.fd(), to.fd(), stretch, system_identifier), "copy WAL to {}",
-            path);
-    TRY_CTX(copy_bytes(disk, from.fd(), to.fd(), stretch), "copy WAL to {}", path);
-    if (int result = disk.sync(to.fd(), sys::SyncSite::wal_copy_data); result < 0)
-        return errno_error(-result, fmt::format("sync {}", path));
-    return {};
+    TRY_CTX(copy_first_page(from, to, stretch, system_identifier), "copy WAL to {}", path);
+    TRY_CTX(copy_bytes(from, to, stretch), "copy WAL to {}", path);
+    return to.sync(sys::SyncSite::wal_copy_data);
 }
 
 // Replay begins at `from`: pages before it are nobody's business.
@@ -92,11 +88,9 @@ Result<void> copy_histories(sys::Disk& disk, const WalFiles& files, const std::s
         char name[pg::kHistoryNameLength + 1];
         pg::format_history_name(tli, name);
         std::string path = target + "/" + name;
-        DiskFile file(disk, disk.open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600));
-        if (file.fd() < 0) return errno_error(-file.fd(), fmt::format("create {}", path));
-        TRY_CTX(write_fully(disk, file.fd(), text, 0), "{}", path);
-        if (int result = disk.sync(file.fd(), sys::SyncSite::wal_copy_data); result < 0)
-            return errno_error(-result, fmt::format("sync {}", path));
+        sys::File file = TRY(sys::File::open(disk, path, O_RDWR | O_CREAT | O_TRUNC));
+        TRY(file.write(text.data(), text.size(), 0));
+        TRY(file.sync(sys::SyncSite::wal_copy_data));
     }
     return {};
 }
@@ -139,15 +133,13 @@ Result<void> carry(sys::Disk& disk, const WalFiles& files, const std::string& ta
                                  {first_byte(segment, plan.from), kSegmentBytes}, 0));
         }
     }
-    int result = disk.sync_directory(target.c_str(), sys::SyncSite::wal_copy_directory);
-    if (result < 0) return errno_error(-result, fmt::format("sync {}", target));
-    return {};
+    return sys::sync_directory(disk, target, sys::SyncSite::wal_copy_directory);
 }
 
 Result<void> trim_archive(sys::Disk& disk, const std::string& incarnation_directory,
                           Lsn keep_from) {
-    std::string directory = incarnation_directory + "/" + kArchiveDirectory;
-    for (const auto& name : TRY(list_names(disk, directory))) {
+    std::string directory = incarnation_directory + "/" + store::kWalArchiveDirectory;
+    for (const auto& name : TRY(sys::list_names_if_any(disk, directory))) {
         SegmentId segment;
         if (!pg::parse_wal_name(name, pg::kDefaultWalSegmentSize, &segment.tli, &segment.number) ||
             (segment.number + 1) * kSegmentBytes > keep_from.value)

@@ -1,9 +1,9 @@
 #include "wal/wal_end.h"
 
+#include <optional>
 #include <vector>
 
 #include "pg/wal_walker.h"
-#include "wal/disk_files.h"
 
 namespace tarn::wal {
 
@@ -14,39 +14,31 @@ constexpr size_t kWindowBytes = 1 << 20;
 // Fetches stretches of WAL, each from the file that recovery would read.
 class Windows {
   public:
-    Windows(sys::Disk& disk, const WalFiles& files, std::vector<TimelineSpan> timelines,
-            uint64_t system_identifier)
-        : disk_(disk),
-          files_(files),
+    Windows(const WalFiles& files, std::vector<TimelineSpan> timelines, uint64_t system_identifier)
+        : files_(files),
           timelines_(std::move(timelines)),
           system_identifier_(system_identifier),
           bytes_(kWindowBytes) {}
-    Windows(const Windows&) = delete;
-    Windows& operator=(const Windows&) = delete;
-    ~Windows() { close(); }
 
     // A window that holds `lsn`; empty where no file has it.
     Result<pg::WalWindow> at(uint64_t lsn) {
         uint64_t number = lsn / kSegmentBytes;
-        if (fd_ < 0 || number != number_) {
-            close();
+        if (!file_ || number != number_) {
+            file_.reset();
             const SegmentId* segment = files_.choose(timelines_, number);
             if (!segment) return pg::WalWindow{lsn, nullptr, 0};
-            fd_ = files_.open(*segment);
-            if (fd_ < 0)
-                return errno_error(-fd_,
-                                   fmt::format("open WAL segment {}", segment_name(*segment)));
+            file_ = TRY(files_.open(*segment));
             number_ = number;
             bool foreign = TRY(is_foreign());
             if (foreign) {
-                close();
+                file_.reset();
                 return pg::WalWindow{lsn, nullptr, 0};
             }
         }
         uint64_t offset = lsn % kSegmentBytes;
         size_t wanted = std::min<uint64_t>(bytes_.size(), kSegmentBytes - offset);
-        size_t got = TRY_CTX(read_some(disk_, fd_, bytes_.data(), wanted, offset), "WAL at {}",
-                             Lsn{lsn}.text());
+        size_t got =
+            TRY_CTX(file_->read_some(bytes_.data(), wanted, offset), "WAL at {}", Lsn{lsn}.text());
         return pg::WalWindow{lsn, bytes_.data(), got};
     }
 
@@ -54,30 +46,24 @@ class Windows {
     // A walk may begin behind a segment's first page, which alone says whose it is.
     Result<bool> is_foreign() {
         pg::WalSegmentHeader header;
-        size_t got = TRY_CTX(
-            read_some(disk_, fd_, bytes_.data(), pg::wal_page_offset::long_size, 0), "WAL segment");
+        size_t got = TRY(file_->read_some(bytes_.data(), pg::wal_page_offset::long_size, 0));
         return system_identifier_ != 0 && pg::read_segment_header(bytes_.data(), got, &header) &&
                header.system_identifier != system_identifier_;
     }
-    void close() {
-        if (fd_ >= 0) disk_.close(fd_);
-        fd_ = -1;
-    }
 
-    sys::Disk& disk_;
     const WalFiles& files_;
     std::vector<TimelineSpan> timelines_;
     uint64_t system_identifier_;
     std::vector<char> bytes_;
-    int fd_ = -1;
+    std::optional<sys::File> file_;
     uint64_t number_ = 0;
 };
 
 }  // namespace
 
-Result<WalEnd> find_end(sys::Disk& disk, const WalFiles& files, const WalWalk& walk) {
+Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk) {
     auto timelines = TRY(files.timelines_from(walk.tli));
-    Windows windows(disk, files, std::move(timelines), walk.system_identifier);
+    Windows windows(files, std::move(timelines), walk.system_identifier);
     pg::WalWalker walker({.major = walk.major,
                           .segment_size = static_cast<uint32_t>(kSegmentBytes),
                           .system_identifier = walk.system_identifier},

@@ -3,7 +3,6 @@
 
 #include "base/lsn.h"
 #include "base/result.h"
-#include "sys/disk.h"
 #include "wal/wal_files.h"
 
 namespace tarn::wal {
@@ -24,6 +23,6 @@ struct WalWalk {
 };
 
 // data_loss when not even the record at `from` can be read.
-Result<WalEnd> find_end(sys::Disk& disk, const WalFiles& files, const WalWalk& walk);
+Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk);
 
 }  // namespace tarn::wal

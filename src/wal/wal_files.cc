@@ -2,10 +2,8 @@
 
 #include <fcntl.h>
 
-#include <cerrno>
-#include <charconv>
-
-#include "wal/disk_files.h"
+#include "pg/history_file.h"
+#include "store/paths.h"
 
 namespace tarn::wal {
 
@@ -17,13 +15,13 @@ std::string segment_name(SegmentId segment) {
 
 Result<void> WalFiles::add(const std::string& subdirectory) {
     std::string path = directory_ + "/" + subdirectory;
-    for (const auto& name : TRY(list_names(*disk_, path))) {
+    for (const auto& name : TRY(sys::list_names_if_any(*disk_, path))) {
         SegmentId segment;
         uint32_t tli = 0;
         if (pg::parse_wal_name(name, pg::kDefaultWalSegmentSize, &segment.tli, &segment.number))
             segments_.emplace(segment, path + "/" + name);
         else if (pg::parse_history_name(name, &tli) && !histories_.contains(tli))
-            histories_[tli] = TRY(read_whole(*disk_, path + "/" + name));
+            histories_[tli] = TRY(sys::read_file(*disk_, path + "/" + name));
     }
     return {};
 }
@@ -31,35 +29,20 @@ Result<void> WalFiles::add(const std::string& subdirectory) {
 Result<WalFiles> WalFiles::list(sys::Disk& disk, const std::string& incarnation_directory) {
     WalFiles files(disk, incarnation_directory);
     // The archive last: what moves there between the two is seen at least once.
-    TRY(files.add(kWalDirectory));
-    TRY(files.add(kArchiveDirectory));
+    TRY(files.add(store::kWalDirectory));
+    TRY(files.add(store::kWalArchiveDirectory));
     return files;
 }
 
 namespace {
 
-// "1\t0/3000148\tno recovery target specified": PostgreSQL's own format, one parent a line.
-Result<std::vector<TimelineSpan>> parse_history(uint32_t tli, std::string_view text) {
+Result<std::vector<TimelineSpan>> parse_spans(uint32_t tli, std::string_view text) {
+    auto history = TRY(pg::parse_history(tli, text));
     std::vector<TimelineSpan> spans;
     Lsn begin;
-    while (!text.empty()) {
-        auto line = text.substr(0, text.find('\n'));
-        text.remove_prefix(std::min(text.size(), line.size() + 1));
-        while (!line.empty() && (line.front() == ' ' || line.front() == '\t'))
-            line.remove_prefix(1);
-        if (line.empty() || line.front() == '#') continue;
-        uint32_t parent = 0;
-        auto [end, failure] = std::from_chars(line.data(), line.data() + line.size(), parent);
-        auto rest = line.substr(static_cast<size_t>(end - line.data()));
-        auto start = rest.find_first_not_of(" \t");
-        if (failure != std::errc{} || start == rest.npos || parent >= tli ||
-            (!spans.empty() && parent <= spans.back().tli))
-            return error(Code::data_loss, "history of timeline {} has the line `{}`", tli, line);
-        rest.remove_prefix(start);
-        auto lsn = TRY_CTX(Lsn::parse(rest.substr(0, rest.find_first_of(" \t"))),
-                           "history of timeline {}", tli);
-        spans.push_back({parent, begin, lsn});
-        begin = lsn;
+    for (const auto& ancestor : history.ancestors) {
+        spans.push_back({ancestor.tli, begin, ancestor.switch_point});
+        begin = ancestor.switch_point;
     }
     spans.push_back({tli, begin, Lsn{~uint64_t{0}}});
     return spans;
@@ -74,7 +57,7 @@ Result<std::vector<TimelineSpan>> WalFiles::timelines_from(uint32_t tli) const {
     // The first timeline has no history file; one that was made by a branch brings its own.
     if (found == histories_.end())
         return std::vector<TimelineSpan>{{tli, Lsn{}, Lsn{~uint64_t{0}}}};
-    auto spans = TRY(parse_history(newest, found->second));
+    auto spans = TRY(parse_spans(newest, found->second));
     for (const auto& span : spans)
         if (span.tli == tli) return spans;
     return error(Code::data_loss, "timeline {} does not lead to timeline {}", tli, newest);
@@ -90,13 +73,15 @@ const SegmentId* WalFiles::choose(const std::vector<TimelineSpan>& timelines,
     return nullptr;
 }
 
-int WalFiles::open(SegmentId segment) const {
+Result<sys::File> WalFiles::open(SegmentId segment) const {
     auto found = segments_.find(segment);
-    if (found == segments_.end()) return -ENOENT;
-    int fd = disk_->open(found->second.c_str(), O_RDONLY, 0);
-    if (fd != -ENOENT) return fd;
-    std::string archived = directory_ + "/" + kArchiveDirectory + "/" + segment_name(segment);
-    return disk_->open(archived.c_str(), O_RDONLY, 0);
+    if (found == segments_.end())
+        return error(Code::not_found, "there is no WAL segment {}", segment_name(segment));
+    auto file = sys::File::open(*disk_, found->second, O_RDONLY);
+    if (file || file.error().code() != Code::not_found) return file;
+    std::string archived =
+        directory_ + "/" + store::kWalArchiveDirectory + "/" + segment_name(segment);
+    return sys::File::open(*disk_, archived, O_RDONLY);
 }
 
 }  // namespace tarn::wal

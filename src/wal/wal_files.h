@@ -13,7 +13,7 @@
 #include "base/lsn.h"
 #include "base/result.h"
 #include "pg/wal_name.h"
-#include "sys/disk.h"
+#include "sys/files.h"
 
 namespace tarn::wal {
 
@@ -46,8 +46,7 @@ class WalFiles {
     // The file that recovery reads for segment `number`: of the newest timeline that can have it.
     // Null when there is none.
     const SegmentId* choose(const std::vector<TimelineSpan>& timelines, uint64_t number) const;
-    // A descriptor on the disk, or -errno.
-    int open(SegmentId segment) const;
+    Result<sys::File> open(SegmentId segment) const;
 
   private:
     WalFiles(sys::Disk& disk, std::string directory)
@@ -59,8 +58,5 @@ class WalFiles {
     std::map<SegmentId, std::string> segments_;
     std::map<uint32_t, std::string> histories_;
 };
-
-constexpr const char* kWalDirectory = "wal";
-constexpr const char* kArchiveDirectory = "wal_archive";
 
 }  // namespace tarn::wal

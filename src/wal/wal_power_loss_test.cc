@@ -10,6 +10,8 @@
 #include <map>
 #include <optional>
 
+#include "pg/wal_format.h"
+#include "store/paths.h"
 #include "sys/files.h"
 #include "sys/sim_disk.h"
 #include "wal/wal_carry.h"
@@ -22,7 +24,7 @@ using sys::SyncSite;
 constexpr uint64_t kSeeds = 40;
 constexpr const char* kOld = "/old";
 constexpr const char* kNew = "/new";
-const std::string kTarget = std::string(kNew) + "/" + kWalDirectory;
+const std::string kTarget = std::string(kNew) + "/" + store::kWalDirectory;
 
 using Contents = std::map<std::string, std::string>;  // of a directory: name -> bytes
 
@@ -32,14 +34,14 @@ class Carrying {
   public:
     explicit Carrying(uint64_t seed) : disk(seed), random(seed) {
         for (const char* root : {kOld, kNew})
-            for (const char* folder : {kWalDirectory, kArchiveDirectory})
+            for (const char* folder : {store::kWalDirectory, store::kWalArchiveDirectory})
                 make_directory(std::string(root) + "/" + folder);
         for (uint64_t number = 3; number < 7; ++number)
-            add(segment_name({number < 5 ? 1u : 2u, number}), noise());
+            add(segment_name({number < 5 ? 1u : 2u, number}), noise_of(number));
         add("00000002.history", "1\t0/5000000\tno recovery target specified\n");
         plan.tli = 1;
         plan.from = Lsn{3 * kSegmentBytes + random.below(30'000)};
-        plan.end = Lsn{6 * kSegmentBytes + 1 + random.below(30'000)};
+        plan.end = Lsn{6 * kSegmentBytes + pg::wal_page_offset::long_size + random.below(30'000)};
         plan.cut = random.below(2) == 0;
         if (!plan.cut) plan.link_below = Lsn{random.below(8) * kSegmentBytes};
         if (plan.cut && random.below(2) == 0) plan.system_identifier = random.number();
@@ -50,7 +52,7 @@ class Carrying {
         auto files = TRY(WalFiles::list(disk, kOld));
         return carry(disk, files, kTarget, plan);
     }
-    Contents old_wal() { return contents(std::string(kOld) + "/" + kWalDirectory); }
+    Contents old_wal() { return contents(std::string(kOld) + "/" + store::kWalDirectory); }
     Contents new_wal() { return contents(kTarget); }
 
     sys::SimDisk disk;
@@ -65,14 +67,21 @@ class Carrying {
         EXPECT_TRUE(made.ok()) << made.error().text();
     }
     void add(const std::string& name, const std::string& bytes) {
-        auto made = sys::create_durably(disk, std::string(kOld) + "/" + kWalDirectory + "/" + name,
-                                        bytes, SyncSite::lineage_data, SyncSite::lineage_directory);
+        auto made =
+            sys::create_durably(disk, std::string(kOld) + "/" + store::kWalDirectory + "/" + name,
+                                bytes, SyncSite::lineage_data, SyncSite::lineage_directory);
         EXPECT_TRUE(made.ok()) << made.error().text();
     }
-    // Shorter than a segment: what is missing counts as zeros.
-    std::string noise() {
+    // Behind a header. Shorter than a segment: what is missing counts as zeros.
+    std::string noise_of(uint64_t number) {
         std::string bytes(40'000 + random.below(100'000), '\0');
         random.fill(bytes.data(), bytes.size());
+        namespace offset = pg::wal_page_offset;
+        put(bytes.data(), offset::magic, pg::wal_page_magic(17));
+        put(bytes.data(), offset::info, pg::wal_page_flag::long_header);
+        put(bytes.data(), offset::address, number * kSegmentBytes);
+        put(bytes.data(), offset::segment_size, static_cast<uint32_t>(kSegmentBytes));
+        put(bytes.data(), offset::block_size, pg::kWalPageSize);
         return bytes;
     }
     Contents contents(const std::string& directory) {

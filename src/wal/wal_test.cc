@@ -74,7 +74,7 @@ class CrashedWal : public ::testing::TestWithParam<int> {
 };
 
 TEST_P(CrashedWal, EndsBehindEverythingThatWasFlushed) {
-    auto end = find_end(sys::real_disk(), files(incarnation_), walk());
+    auto end = find_end(files(incarnation_), walk());
     ASSERT_TRUE(end.ok()) << end.error().text();
     EXPECT_GE(end->end, last_);
     EXPECT_GT(end->records, 20000u);
@@ -82,10 +82,10 @@ TEST_P(CrashedWal, EndsBehindEverythingThatWasFlushed) {
 }
 
 TEST_P(CrashedWal, EndsAtTheLastRecordBelowALimit) {
-    auto end = find_end(sys::real_disk(), files(incarnation_), walk(middle_));
+    auto end = find_end(files(incarnation_), walk(middle_));
     ASSERT_TRUE(end.ok()) << end.error().text();
     EXPECT_EQ(end->end, middle_);
-    auto inside = find_end(sys::real_disk(), files(incarnation_), walk(Lsn{middle_.value + 8}));
+    auto inside = find_end(files(incarnation_), walk(Lsn{middle_.value + 8}));
     ASSERT_TRUE(inside.ok());
     EXPECT_EQ(inside->end, middle_);
 }
@@ -96,7 +96,7 @@ TEST_P(CrashedWal, EndsBeforeDamageInTheMiddle) {
     file.seekp(static_cast<std::streamoff>(middle_.value % kSegmentBytes - 100));
     file.write("damaged", 7);
     file.close();
-    auto end = find_end(sys::real_disk(), files(incarnation_), walk());
+    auto end = find_end(files(incarnation_), walk());
     ASSERT_TRUE(end.ok()) << end.error().text();
     EXPECT_LT(end->end, middle_);
 }
@@ -104,7 +104,7 @@ TEST_P(CrashedWal, EndsBeforeDamageInTheMiddle) {
 TEST_P(CrashedWal, OfAnotherClusterIsRefused) {
     auto foreign = walk();
     foreign.system_identifier += 1;
-    auto end = find_end(sys::real_disk(), files(incarnation_), foreign);
+    auto end = find_end(files(incarnation_), foreign);
     ASSERT_FALSE(end.ok());
     EXPECT_EQ(end.error().code(), Code::data_loss);
 }
@@ -113,7 +113,7 @@ TEST_P(CrashedWal, OfAnotherClusterIsRefused) {
 TEST_P(CrashedWal, CutCopyEndsAtTheMomentWithZerosBehindIt) {
     auto carried = carry(sys::real_disk(), files(incarnation_), target_ + "/wal", plan(middle_));
     ASSERT_TRUE(carried.ok()) << carried.error().text();
-    auto end = find_end(sys::real_disk(), files(target_), walk());
+    auto end = find_end(files(target_), walk());
     ASSERT_TRUE(end.ok()) << end.error().text();
     EXPECT_EQ(end->end, middle_);
     auto copies = files(target_);
@@ -134,7 +134,7 @@ TEST_P(CrashedWal, CopyWithAnotherSystemIdentifierBelongsToIt) {
     ASSERT_TRUE(carry(sys::real_disk(), files(incarnation_), target_ + "/wal", renamed).ok());
     auto mine = walk();
     mine.system_identifier = 42;
-    auto end = find_end(sys::real_disk(), files(target_), mine);
+    auto end = find_end(files(target_), mine);
     ASSERT_TRUE(end.ok()) << end.error().text();
     EXPECT_EQ(end->end, last_);
 }
@@ -150,7 +150,7 @@ TEST_P(CrashedWal, OnlyWholeDurableSegmentsAreLinked) {
         bool durable = (segment.number + 1) * kSegmentBytes <= middle_.value;
         EXPECT_EQ(fs::hard_link_count(path), durable ? 2u : 1u) << path;
     }
-    auto end = find_end(sys::real_disk(), copies, walk());
+    auto end = find_end(copies, walk());
     ASSERT_TRUE(end.ok());
     EXPECT_GE(end->end, last_);
 }

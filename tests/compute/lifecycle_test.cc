@@ -7,6 +7,7 @@
 
 #include "compute/files.h"
 #include "compute/layout.h"
+#include "sys/files.h"
 #include "world.h"
 
 namespace tarn::compute::testing {
@@ -37,7 +38,8 @@ class ExitNotice {
 class LifecycleTest : public ComputeTest {
   protected:
     int incarnations() const {
-        auto names = list_directory(directory_ + "/store/lineages/" + kRoot);
+        auto names =
+            sys::list_names_if_any(sys::real_disk(), directory_ + "/store/lineages/" + kRoot);
         int count = 0;
         if (names)
             for (const auto& name : *names) count += name.size() == 8 ? 1 : 0;
@@ -89,10 +91,10 @@ TEST_P(LifecycleTest, AStopBeforeARebootLeavesNothingToReplay) {
     value("ep-main", "CREATE UNLOGGED TABLE u AS SELECT 7 AS n");
     ASSERT_OK(manager_->stop("ep-main"));
     auto marker = directory_ + "/store/lineages/" + kRoot + "/00000001/clean";
-    auto text = read_file(marker);
+    auto text = sys::read_file(sys::real_disk(), marker);
     ASSERT_OK(text);
     text->at(text->size() - 2) ^= 1;
-    ASSERT_OK(write_file(marker, *text));
+    ASSERT_OK(sys::write_scratch(sys::real_disk(), marker, *text));
     ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
     EXPECT_EQ(value("ep-main", "SELECT sum(n) FROM t"), "500500");
     EXPECT_EQ(value("ep-main", "SELECT n FROM u"), "7");
@@ -120,7 +122,8 @@ TEST_P(LifecycleTest, APostmasterKilledAloneLeavesNoOrphan) {
     start_project();
     ExitNotice exit(*manager_);
     value("ep-main", "CREATE TABLE t AS SELECT 5 AS n");
-    auto pid = std::stoi(*read_file(directory_ + "/endpoints/ep-main/pgdata/postmaster.pid"));
+    auto pid = std::stoi(
+        *sys::read_file(sys::real_disk(), directory_ + "/endpoints/ep-main/pgdata/postmaster.pid"));
     ::kill(pid, SIGKILL);
     EXPECT_EQ(exit.wait(), "ep-main");
     EXPECT_TRUE(processes(kRoot).empty());
@@ -134,7 +137,7 @@ TEST_P(LifecycleTest, ASupervisorKilledAloneIsReplacedAndFencesTheRest) {
     value("ep-main", "CREATE TABLE t AS SELECT 5 AS n");
     // The one that is not a postgres.
     for (pid_t pid : processes(kRoot)) {
-        auto name = read_file("/proc/" + std::to_string(pid) + "/comm");
+        auto name = sys::read_file(sys::real_disk(), "/proc/" + std::to_string(pid) + "/comm");
         if (name && !name->starts_with("postgres")) ::kill(pid, SIGKILL);
     }
     EXPECT_EQ(exit.wait(), "ep-main");
@@ -178,17 +181,17 @@ TEST_P(LifecycleTest, WalCutShortIsRefusedAndNotOpened) {
     for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
     EXPECT_EQ(exit.wait(), "ep-main");
     auto wal = directory_ + "/store/lineages/" + kRoot + "/00000001/wal/";
-    auto names = list_directory(wal);
+    auto names = sys::list_names_if_any(sys::real_disk(), wal);
     ASSERT_OK(names);
     // A lost page in the middle: plain crash recovery would open with a part of the rows.
     for (const auto& name : *names) {
         if (name.size() != 24) continue;
-        auto bytes = read_file(wal + name);
+        auto bytes = sys::read_file(sys::real_disk(), wal + name);
         ASSERT_OK(bytes);
         auto last = bytes->find_last_not_of('\0');
         if (last == std::string::npos) continue;
         std::fill_n(bytes->begin() + static_cast<long>(last / 8192 * 8192 - 8192), 8192, '\0');
-        ASSERT_OK(write_file(wal + name, *bytes));
+        ASSERT_OK(sys::write_scratch(sys::real_disk(), wal + name, *bytes));
     }
     auto started = manager_->start(spec("ep-main", kRoot));
     ASSERT_FALSE(started.ok());

@@ -8,9 +8,9 @@
 
 #include "base/log.h"
 #include "compute/fence.h"
-#include "compute/files.h"
 #include "compute/supervisor.h"
 #include "pg/test_cluster.h"
+#include "sys/files.h"
 #include "world.h"
 
 namespace tarn::compute::testing {
@@ -33,7 +33,7 @@ void ComputeTest::SetUp() {
 
 void ComputeTest::TearDown() {
     if (manager_) {
-        auto uids = list_directory(directory_ + "/endpoints");
+        auto uids = sys::list_names_if_any(sys::real_disk(), directory_ + "/endpoints");
         for (const auto& uid : uids ? *uids : std::vector<std::string>{}) {
             if (HasFailure()) std::fprintf(stderr, "%s\n", log_of(uid).c_str());
             EXPECT_TRUE(manager_->remove(uid).ok());
@@ -80,8 +80,8 @@ std::vector<pid_t> ComputeTest::processes(const LineageId& lineage) const {
 
 std::string ComputeTest::log_of(const std::string& uid) const {
     auto directory = directory_ + "/endpoints/" + uid + "/log/";
-    auto postgres = read_file(directory + "postgres.log");
-    auto supervisor = read_file(directory + "supervisor.log");
+    auto postgres = sys::read_file(sys::real_disk(), directory + "postgres.log");
+    auto supervisor = sys::read_file(sys::real_disk(), directory + "supervisor.log");
     return "--- " + uid + "\n" + (supervisor ? *supervisor : "") + (postgres ? *postgres : "");
 }
 
