@@ -2,10 +2,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,7 +11,6 @@
 #include <future>
 
 #include "base/log.h"
-#include "compute/attachments.h"
 #include "compute/birth.h"
 #include "compute/channel.h"
 #include "compute/fence.h"
@@ -22,7 +19,7 @@
 #include "compute/spares.h"
 #include "compute/spawn.h"
 #include "compute/spec.h"
-#include "compute/template.h"
+#include "sys/clock.h"
 #include "sys/files.h"
 
 namespace tarn::compute {
@@ -39,12 +36,7 @@ constexpr milliseconds kRestorePointLimit{60'000};
 // A branch replays the parent's WAL since its last checkpoint: more than this is worth a
 // checkpoint.
 constexpr uint64_t kReplayBytesMax = 4 << 20;
-constexpr std::chrono::seconds kCalm{2};  // without a start, before spares are made
 constexpr std::chrono::seconds kForcedCheckpointInterval{10};
-
-Time now() {
-    return std::chrono::time_point_cast<Span>(std::chrono::system_clock::now());
-}
 
 ComputeState state_of(Phase phase) {
     switch (phase) {
@@ -106,7 +98,8 @@ Manager::Manager(ManagerOptions options, store::Store store, ComputeUser user)
     : options_(std::move(options)),
       layout_(options_.data_directory),
       store_(std::move(store)),
-      user_(std::move(user)) {}
+      user_(std::move(user)),
+      lineages_(store_, layout_, user_, installs_) {}
 
 Manager::~Manager() {
     // Computes outlive the server: only the connections to their supervisors end here.
@@ -146,8 +139,8 @@ Result<std::unique_ptr<Manager>> Manager::open(ManagerOptions options) {
     auto manager = std::unique_ptr<Manager>(
         new Manager(std::move(options), std::move(store), std::move(user)));
     manager->installs_ = find_postgres(manager->options_.postgres_directories, manager->user_);
-    manager->spares_thread_ =
-        std::jthread([raw = manager.get()](std::stop_token stop) { raw->keep_spares(stop); });
+    manager->spare_keeper_ = std::make_unique<SpareKeeper>(
+        manager->store_, manager->layout_.spares(), manager->user_, manager->majors());
     return manager;
 }
 
@@ -191,22 +184,7 @@ Result<std::vector<Row>> Manager::query(const std::string& endpoint_uid,
 // ---- lineages ----------------------------------------------------------------------------------
 
 Result<void> Manager::create_root(const LineageId& id, int pg_major) {
-    uint64_t lineage = TRY(parse_lineage_id(id));
-    if (lineage < kFirstProjectLineage)
-        return error(Code::invalid_argument, "lineage {} is reserved for a template", id);
-    auto install = installs_.find(pg_major);
-    if (install == installs_.end())
-        return error(Code::not_found, "PostgreSQL {} is not installed on this machine", pg_major)
-            .with_hint(
-                "install it, or name its directory in the configuration, and restart the server");
-    std::lock_guard one(births_);
-    ActAs acting(user_);
-    if (is_made(store_, lineage)) return {};
-    bool first = TRY(ensure_template(store_, install->second, user_, layout_.templates()));
-    // The first project waits for its template anyway; its start then finds everything ready.
-    if (first) TRY(fill_spares(store_, layout_.spares(), pg_major));
-    TRY_CTX(make_root(store_, lineage, template_lineage(pg_major)), "make lineage {}", id);
-    return {};
+    return lineages_.create_root(TRY(parse_lineage_id(id)), pg_major);
 }
 
 Result<void> Manager::checkpoint_if_far(uint64_t lineage, const std::string& running) {
@@ -232,32 +210,19 @@ Result<BranchPoint> Manager::create_branch(const LineageId& id, const LineageId&
                                            const std::string& running) {
     uint64_t lineage = TRY(parse_lineage_id(id));
     uint64_t parent = TRY(parse_lineage_id(parent_id));
-    Time time = now();
-    ActAs acting(user_);
-    if (!running.empty() && status(running).state == ComputeState::running)
+    Time time = sys::real_clock().now();
+    if (!running.empty() && status(running).state == ComputeState::running) {
+        ActAs acting(user_);
         if (auto nearer = checkpoint_if_far(parent, running); !nearer)
             log::warn("compute: branch of lineage {} without a checkpoint: {}", parent_id,
                       nearer.error().text());
-    std::lock_guard one(births_);
-    if (is_made(store_, lineage)) {
-        auto incarnations = TRY(store_.incarnations(lineage));
-        auto first = TRY(store_.incarnation({lineage, incarnations.front()}));
-        auto lsn = TRY(lsn_attachment(first.attachments, incarnation_key::wal_end));
-        return BranchPoint{lsn, time};
     }
-    auto lsn =
-        TRY_CTX(make_branch(store_, lineage, parent), "branch lineage {} from {}", id, parent_id);
+    auto lsn = TRY(lineages_.create_branch(lineage, parent));
     return BranchPoint{lsn, time};
-}
-
-std::string Manager::dropped_marker(uint64_t lineage) const {
-    return layout_.store_root() + "/dropped-" + lineage_text(lineage);
 }
 
 Result<void> Manager::drop_lineage(const LineageId& id) {
     uint64_t lineage = TRY(parse_lineage_id(id));
-    std::lock_guard one(births_);
-    ActAs acting(user_);
     {
         std::lock_guard held(mutex_);
         for (const auto& [uid, endpoint] : endpoints_) {
@@ -266,60 +231,11 @@ Result<void> Manager::drop_lineage(const LineageId& id) {
                 return error(Code::conflict, "endpoint {} runs on lineage {}", uid, id);
         }
     }
-    TRY(sys::write_scratch(sys::real_disk(), dropped_marker(lineage), ""));
-    return sweep_dropped();
-}
-
-// Dropped lineages go when no child needs their history any more; that may let their own parents
-// go.
-Result<void> Manager::sweep_dropped() {
-    constexpr std::string_view kPrefix = "dropped-";
-    for (bool removed = true; removed;) {
-        removed = false;
-        for (const auto& name :
-             TRY(sys::list_names_if_any(sys::real_disk(), layout_.store_root()))) {
-            if (!name.starts_with(kPrefix)) continue;
-            auto lineage = parse_lineage_id(name.substr(kPrefix.size()));
-            if (!lineage) continue;
-            auto children = TRY(store_.dependents(*lineage));
-            if (!children.empty()) continue;
-            TRY(store_.remove_lineage(*lineage));
-            ::unlink(dropped_marker(*lineage).c_str());
-            removed = true;
-        }
-    }
-    return {};
+    return lineages_.drop(lineage);
 }
 
 Result<uint64_t> Manager::logical_size(const LineageId& id) {
-    uint64_t lineage = TRY(parse_lineage_id(id));
-    ActAs acting(user_);
-    auto point = TRY(store_.newest_restore_point(lineage));
-    uint64_t blocks = 0;
-    for (const auto& file : point.files) blocks += file.length;
-    return blocks * store::kBlockBytes;
-}
-
-// Fills up what starts have taken, when nothing urgent is to be done.
-void Manager::keep_spares(std::stop_token stop) {
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 10);
-    ActAs acting(user_);
-    for (;;) {
-        for (const auto& [major, install] : installs_)
-            if (auto filled = fill_spares(store_, layout_.spares(), major); !filled)
-                log::warn("compute: spare data directories: {}", filled.error().text());
-        std::unique_lock held(spares_mutex_);
-        auto low = [this] { return std::exchange(spares_low_, false); };
-        if (!spares_wanted_.wait(held, stop, low)) return;
-        // Whoever starts has the disk to himself.
-        while (spares_wanted_.wait_for(held, stop, kCalm, low)) continue;
-    }
-}
-
-void Manager::want_spares() {
-    std::lock_guard held(spares_mutex_);
-    spares_low_ = true;
-    spares_wanted_.notify_all();
+    return lineages_.logical_size(TRY(parse_lineage_id(id)));
 }
 
 // ---- running -----------------------------------------------------------------------------------
@@ -450,7 +366,7 @@ Result<ComputeStatus> Manager::start_locked(Endpoint& endpoint, const ComputeSpe
                   kStartLimit);
     auto report = channel->current();
     if (report.phase == Phase::running) {
-        want_spares();
+        spare_keeper_->fill_up();
         return endpoint.status();
     }
     if (report.phase == Phase::failed)
@@ -512,12 +428,7 @@ Result<void> Manager::remove(const std::string& endpoint_uid) {
 Result<void> Manager::adopt(const std::vector<ComputeSpec>& known) {
     std::map<std::string, const ComputeSpec*> by_uid;
     for (const auto& spec : known) by_uid[spec.endpoint_uid] = &spec;
-    {
-        std::lock_guard one(births_);
-        ActAs acting(user_);
-        TRY(store_.remove_unfinished());
-        TRY(sweep_dropped());
-    }
+    TRY(lineages_.remove_leftovers());
     for (const auto& uid : TRY(sys::list_names_if_any(sys::real_disk(), layout_.endpoints()))) {
         if (!check_endpoint_uid(uid)) continue;
         auto found = by_uid.find(uid);

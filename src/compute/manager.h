@@ -7,15 +7,15 @@
 // Threads: any; calls for one endpoint queue up, others run side by side.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <thread>
 
 #include "compute/channel.h"
 #include "compute/computes.h"
 #include "compute/layout.h"
+#include "compute/lineages.h"
 #include "compute/postgres_install.h"
+#include "compute/spare_keeper.h"
 #include "compute/user.h"
 #include "store/lineage.h"
 #include "sys/descriptor.h"
@@ -75,26 +75,19 @@ class Manager final : public Computes {
     void supervisor_ended(Endpoint& endpoint);
     void adopt_one(const std::string& uid, const ComputeSpec* known);
     Result<void> checkpoint_if_far(uint64_t lineage, const std::string& running);
-    Result<void> sweep_dropped();
-    void keep_spares(std::stop_token stop);
-    void want_spares();
-    std::string dropped_marker(uint64_t lineage) const;
 
     ManagerOptions options_;
     Layout layout_;
     store::Store store_;
     ComputeUser user_;
     std::map<int, PostgresInstall> installs_;
+    Lineages lineages_;
 
     mutable std::mutex mutex_;  // guards the two below
     std::map<std::string, std::shared_ptr<Endpoint>> endpoints_;
     std::function<void(const std::string&)> exit_callback_;
-    std::mutex births_;  // creating and dropping lineages, one at a time
 
-    std::mutex spares_mutex_;
-    std::condition_variable_any spares_wanted_;
-    bool spares_low_ = false;
-    std::jthread spares_thread_;  // last: it ends before the rest goes
+    std::unique_ptr<SpareKeeper> spare_keeper_;  // last: it ends before the rest goes
 };
 
 }  // namespace tarn::compute

@@ -1,0 +1,101 @@
+#include "compute/lineages.h"
+
+#include <unistd.h>
+
+#include "compute/attachments.h"
+#include "compute/birth.h"
+#include "compute/spares.h"
+#include "compute/template.h"
+#include "sys/files.h"
+
+namespace tarn::compute {
+
+namespace {
+
+constexpr std::string_view kDroppedPrefix = "dropped-";
+
+}  // namespace
+
+Lineages::Lineages(store::Store& store, const Layout& layout, const ComputeUser& user,
+                   const std::map<int, PostgresInstall>& installs)
+    : store_(store), layout_(layout), user_(user), installs_(installs) {}
+
+Result<void> Lineages::create_root(uint64_t lineage, int pg_major) {
+    if (lineage < kFirstProjectLineage)
+        return error(Code::invalid_argument, "lineage {} is reserved for a template",
+                     lineage_text(lineage));
+    auto install = installs_.find(pg_major);
+    if (install == installs_.end())
+        return error(Code::not_found, "PostgreSQL {} is not installed on this machine", pg_major)
+            .with_hint(
+                "install it, or name its directory in the configuration, and restart the server");
+    std::lock_guard one(births_);
+    ActAs acting(user_);
+    if (is_made(store_, lineage)) return {};
+    bool first = TRY(ensure_template(store_, install->second, user_, layout_.templates()));
+    // The first project waits for its template anyway; its start then finds everything ready.
+    if (first) TRY(fill_spares(store_, layout_.spares(), pg_major));
+    TRY_CTX(make_root(store_, lineage, template_lineage(pg_major)), "make lineage {}",
+            lineage_text(lineage));
+    return {};
+}
+
+Result<Lsn> Lineages::create_branch(uint64_t lineage, uint64_t parent) {
+    std::lock_guard one(births_);
+    ActAs acting(user_);
+    if (is_made(store_, lineage)) {
+        auto incarnations = TRY(store_.incarnations(lineage));
+        auto first = TRY(store_.incarnation({lineage, incarnations.front()}));
+        return lsn_attachment(first.attachments, incarnation_key::wal_end);
+    }
+    return TRY_CTX(make_branch(store_, lineage, parent), "branch lineage {} from {}",
+                   lineage_text(lineage), lineage_text(parent));
+}
+
+std::string Lineages::dropped_marker(uint64_t lineage) const {
+    return layout_.store_root() + "/" + std::string(kDroppedPrefix) + lineage_text(lineage);
+}
+
+Result<void> Lineages::drop(uint64_t lineage) {
+    std::lock_guard one(births_);
+    ActAs acting(user_);
+    TRY(sys::write_scratch(sys::real_disk(), dropped_marker(lineage), ""));
+    return sweep_dropped();
+}
+
+Result<void> Lineages::remove_leftovers() {
+    std::lock_guard one(births_);
+    ActAs acting(user_);
+    TRY(store_.remove_unfinished());
+    return sweep_dropped();
+}
+
+// Dropped lineages go when no child needs their history any more; that may let their own parents
+// go.
+Result<void> Lineages::sweep_dropped() {
+    for (bool removed = true; removed;) {
+        removed = false;
+        for (const auto& name :
+             TRY(sys::list_names_if_any(sys::real_disk(), layout_.store_root()))) {
+            if (!name.starts_with(kDroppedPrefix)) continue;
+            auto lineage = parse_lineage_id(name.substr(kDroppedPrefix.size()));
+            if (!lineage) continue;
+            auto children = TRY(store_.dependents(*lineage));
+            if (!children.empty()) continue;
+            TRY(store_.remove_lineage(*lineage));
+            ::unlink(dropped_marker(*lineage).c_str());
+            removed = true;
+        }
+    }
+    return {};
+}
+
+Result<uint64_t> Lineages::logical_size(uint64_t lineage) const {
+    ActAs acting(user_);
+    auto point = TRY(store_.newest_restore_point(lineage));
+    uint64_t blocks = 0;
+    for (const auto& file : point.files) blocks += file.length;
+    return blocks * store::kBlockBytes;
+}
+
+}  // namespace tarn::compute

@@ -1,0 +1,47 @@
+// lineages.h: makes the lineages of a server's store, and removes those that nobody needs.
+//
+// Removal has two steps: a lineage is marked as dropped, and goes when no child needs its history
+// any more. The mark outlives the server.
+//
+// Threads: any. Creating and dropping queue up.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "base/lsn.h"
+#include "compute/layout.h"
+#include "compute/postgres_install.h"
+#include "compute/user.h"
+#include "store/lineage.h"
+
+namespace tarn::compute {
+
+class Lineages {
+  public:
+    // All four outlive it.
+    Lineages(store::Store& store, const Layout& layout, const ComputeUser& user,
+             const std::map<int, PostgresInstall>& installs);
+
+    // Made already is fine, for both.
+    Result<void> create_root(uint64_t lineage, int pg_major);
+    Result<Lsn> create_branch(uint64_t lineage, uint64_t parent);
+    // Nothing may run on it.
+    Result<void> drop(uint64_t lineage);
+    // Of an earlier server: what it had not finished, and what waited for a child to go.
+    Result<void> remove_leftovers();
+    Result<uint64_t> logical_size(uint64_t lineage) const;
+
+  private:
+    Result<void> sweep_dropped();
+    std::string dropped_marker(uint64_t lineage) const;
+
+    store::Store& store_;
+    const Layout& layout_;
+    const ComputeUser& user_;
+    const std::map<int, PostgresInstall>& installs_;
+    std::mutex births_;  // creating and dropping, one at a time
+};
+
+}  // namespace tarn::compute
