@@ -11,18 +11,17 @@ using control::Control;
 constexpr size_t kAll = 100000;
 
 // Finer than the contract's enum.
-Json endpoint_status(Control& control, const control::EndpointView& view) {
+Json endpoint_status(const control::EndpointView& view) {
     constexpr std::string_view states[] = {"stopped", "starting", "running", "stopping", "failed"};
-    auto compute = control.core().computes.status(view.row.uid);
     Json status = {
         {"endpoint", view.row.id},
         {"uid", view.row.uid},
         {"host", view.row.address},
-        {"state", view.row.disabled ? "disabled" : states[static_cast<size_t>(compute.state)]},
+        {"state", view.row.disabled ? "disabled" : states[static_cast<size_t>(view.compute)]},
         {"min_cu", view.row.min_cu},
         {"max_cu", view.row.max_cu},
         {"suspend_after", duration_text(view.row.suspend)}};
-    if (!compute.reason.empty()) status["reason"] = compute.reason;
+    if (!view.reason.empty()) status["reason"] = view.reason;
     if (view.last_active_time) status["last_active_time"] = rfc3339(*view.last_active_time);
     return status;
 }
@@ -36,7 +35,7 @@ Result<Json> branch_status(Control& control, const control::BranchView& view) {
     if (view.row.expire_time) status["expire_time"] = rfc3339(*view.row.expire_time);
     auto endpoints = TRY(control.endpoints.list(view.project_id, view.row.uid, "", kAll));
     for (const auto& endpoint : endpoints.items)
-        status["endpoints"].push_back(endpoint_status(control, endpoint));
+        status["endpoints"].push_back(endpoint_status(endpoint));
     return status;
 }
 
@@ -46,12 +45,10 @@ Result<Response> status_of(Control& control, const ServerInfo& server) {
                  {"start_time", rfc3339(server.start_time)},
                  {"http", server.http_address},
                  {"data_directory", server.data_directory},
-                 {"postgres_versions", control.core().computes.majors()},
+                 {"postgres_versions", control.projects.postgres_versions()},
                  {"pending_operations", Json::array()},
                  {"projects", Json::array()}};
-    auto pending = TRY(control.core().meta.read(
-        [](meta::Session& session) { return meta::pending_operations(session); }));
-    for (const auto& operation : pending)
+    for (const auto& operation : TRY(control.operations.pending()))
         body["pending_operations"].push_back({{"kind", operation.kind},
                                               {"resource", operation.resource_name},
                                               {"since", rfc3339(operation.create_time)}});

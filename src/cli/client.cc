@@ -85,18 +85,4 @@ Result<nlohmann::json> Client::get(const std::string& path) const {
     return body;
 }
 
-Result<nlohmann::json> Client::list(const std::string& path, const std::string& field) const {
-    auto items = nlohmann::json::array();
-    std::string token;
-    do {
-        std::string page = token.empty()
-                               ? path
-                               : path + "?page_token=" + httplib::detail::encode_query_param(token);
-        auto body = TRY(get(page));
-        for (const auto& item : body.value(field, nlohmann::json::array())) items.push_back(item);
-        token = body.value("next_page_token", "");
-    } while (!token.empty());
-    return items;
-}
-
 }  // namespace tarn::cli

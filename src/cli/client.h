@@ -25,8 +25,6 @@ class Client {
 
     // The answer's JSON. The server's own error code and text, if it refused.
     Result<nlohmann::json> get(const std::string& path) const;
-    // All items of a list, page after page.
-    Result<nlohmann::json> list(const std::string& path, const std::string& field) const;
 
   private:
     Login login_;

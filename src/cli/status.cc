@@ -1,6 +1,8 @@
 #include "cli/status.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <vector>
 
 #include "cli/client.h"
 
@@ -10,47 +12,56 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kRoot = "/api/2.0/postgres/";
+constexpr const char* kPath = "/api/tarn/v1/status";
 
-// A text field somewhere inside, "" if it is not there.
-std::string text(const json& from, const std::string& pointer) {
-    json::json_pointer at(pointer);
-    if (!from.contains(at)) return "";
-    const json& value = from.at(at);
+// A field as text, "" if it is not there.
+std::string text(const json& from, const char* field) {
+    if (!from.contains(field)) return "";
+    const json& value = from.at(field);
+    if (value.is_number_float()) return fmt::format("{:g}", value.get<double>());
     return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-// Every endpoint, one after the other.
-Result<json> endpoints(const Client& client) {
-    auto all = json::array();
-    for (const json& project : TRY(client.list(std::string(kRoot) + "projects", "projects")))
-        for (const json& branch :
-             TRY(client.list(kRoot + text(project, "/name") + "/branches", "branches")))
-            for (const json& endpoint :
-                 TRY(client.list(kRoot + text(branch, "/name") + "/endpoints", "endpoints")))
-                all.push_back(endpoint);
-    return all;
+// The items of a list field; none if it is not there.
+json items(const json& from, const char* field) {
+    return from.is_object() && from.contains(field) && from.at(field).is_array() ? from.at(field)
+                                                                                 : json::array();
 }
 
-std::string cu_range(const json& endpoint) {
-    return text(endpoint, "/status/autoscaling_limit_min_cu") + "-" +
-           text(endpoint, "/status/autoscaling_limit_max_cu");
+struct Line {
+    std::string name;
+    json endpoint;
+};
+
+std::vector<Line> lines_of(const json& server) {
+    std::vector<Line> lines;
+    for (const json& project : items(server, "projects"))
+        for (const json& branch : items(project, "branches"))
+            for (const json& endpoint : items(branch, "endpoints"))
+                lines.push_back(
+                    {fmt::format("projects/{}/branches/{}/endpoints/{}", text(project, "project"),
+                                 text(branch, "branch"), text(endpoint, "endpoint")),
+                     endpoint});
+    return lines;
 }
 
-void print_table(const json& all) {
+void print_table(const json& server) {
+    auto lines = lines_of(server);
     size_t width = 8;
-    for (const json& endpoint : all) width = std::max(width, text(endpoint, "/name").size());
-    std::string line = fmt::format("{:{}}  {:8}  {:7}  {:15}  {}", "ENDPOINT", width, "STATE", "CU",
-                                   "HOST", "LAST ACTIVE");
-    std::puts(line.c_str());
-    for (const json& endpoint : all) {
-        line = fmt::format("{:{}}  {:8}  {:7}  {:15}  {}", text(endpoint, "/name"), width,
-                           text(endpoint, "/status/current_state"), cu_range(endpoint),
-                           text(endpoint, "/status/hosts/host"),
-                           text(endpoint, "/status/last_active_time"));
-        std::puts(line.c_str());
-    }
-    if (all.empty()) std::puts("no endpoints yet: create a project");
+    for (const Line& line : lines) width = std::max(width, line.name.size());
+    auto print = [&](auto&&... columns) {
+        std::puts(fmt::format("{:{}}  {:8}  {:7}  {:15}  {:20}  {}", columns...).c_str());
+    };
+    print("ENDPOINT", width, "STATE", "CU", "HOST", "LAST ACTIVE", "WHY");
+    for (const auto& [name, endpoint] : lines)
+        print(name, width, text(endpoint, "state"),
+              text(endpoint, "min_cu") + "-" + text(endpoint, "max_cu"), text(endpoint, "host"),
+              text(endpoint, "last_active_time"), text(endpoint, "reason"));
+    if (lines.empty()) std::puts("no endpoints yet: create a project");
+    for (const json& operation : items(server, "pending_operations"))
+        std::puts(fmt::format("pending: {} of {} since {}", text(operation, "kind"),
+                              text(operation, "resource"), text(operation, "since"))
+                      .c_str());
 }
 
 }  // namespace
@@ -65,11 +76,11 @@ void add_status_options(CLI::App& command, StatusOptions& options) {
 
 Result<void> status(const StatusOptions& options) {
     Client client(TRY(find_login(options.host, options.token)));
-    json all = TRY(endpoints(client));
+    json server = TRY(client.get(kPath));
     if (options.output == "json")
-        std::puts(all.dump(2).c_str());
+        std::puts(server.dump(2).c_str());
     else
-        print_table(all);
+        print_table(server);
     return {};
 }
 

@@ -142,6 +142,7 @@ EndpointView Endpoints::view(const FoundEndpoint& found) const {
                       .branch_id = found.branch.id,
                       .current = EndpointState::init,
                       .pending = {},
+                      .compute = compute::ComputeState::stopped,
                       .reason = {},
                       .last_active_time = found.endpoint.last_active_time};
     if (found.branch.state == State::creating || found.project.state == State::creating) {
@@ -149,6 +150,7 @@ EndpointView Endpoints::view(const FoundEndpoint& found) const {
         return view;
     }
     compute::ComputeStatus status = core_.computes.status(found.endpoint.uid);
+    view.compute = status.state;
     view.reason = status.reason;
     view.current = EndpointState::idle;
     switch (status.state) {

@@ -61,4 +61,9 @@ Result<OperationView> Operations::view(meta::OperationRow row) {
     return view;
 }
 
+Result<std::vector<meta::OperationRow>> Operations::pending() {
+    return core_.meta.read(
+        [](meta::Session& session) { return meta::pending_operations(session); });
+}
+
 }  // namespace tarn::control

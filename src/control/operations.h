@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "control/branches.h"
 #include "control/endpoints.h"
@@ -27,6 +28,8 @@ class Operations {
     // The operation `id` of `resource`; waits up to `patience` for it to be done.
     Result<OperationView> get(const std::string& resource, const std::string& id, Span patience);
     Result<OperationView> view(meta::OperationRow row);
+    // Those that are not done, of every resource.
+    Result<std::vector<meta::OperationRow>> pending();
 
   private:
     Result<meta::OperationRow> read(const std::string& resource, const std::string& id);

@@ -41,6 +41,8 @@ class Projects {
   public:
     Projects(Core& core, const Wake& wake) : core_(core), wake_(wake) {}
 
+    // The majors that a project may have.
+    std::vector<int> postgres_versions() const { return core_.computes.majors(); }
     // Makes the project, its branch "production", that one's endpoint "primary", the caller's role
     // and the database.
     Result<meta::OperationRow> create(const Identity& caller, const ProjectDraft& draft);

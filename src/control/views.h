@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "compute/computes.h"
 #include "meta/branches.h"
 #include "meta/databases.h"
 #include "meta/endpoints.h"
@@ -35,7 +36,9 @@ struct EndpointView {
     std::string branch_id;
     EndpointState current = EndpointState::init;
     std::optional<EndpointState> pending;  // where it is going to
-    std::string reason;                    // why the compute failed; not part of the contract
+    // Finer than the contract knows, for those who operate the server.
+    compute::ComputeState compute = compute::ComputeState::stopped;
+    std::string reason;  // why the compute failed, or is what it is; may be empty
     std::optional<Time> last_active_time;
 };
 
