@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 
@@ -147,7 +148,8 @@ def test_a_second_server_on_the_same_data_is_refused(own):
         command[command.index("--data-dir") + 1] = str(own.data)
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert ended.returncode != 0
-        assert str(own.data) in ended.stderr + ended.stdout
+        said = ended.stderr + ended.stdout
+        assert str(own.data) in said and f"{own.process.pid}" in said.replace(str(own.data), "")
     finally:
         second.destroy()
     assert own.answers()
@@ -159,8 +161,41 @@ def test_a_taken_http_port_is_named(own):
         second.port = own.port
         ended = subprocess.run(second.command(), capture_output=True, text=True, timeout=60)
         assert ended.returncode != 0
-        assert str(own.port) in ended.stderr + ended.stdout
+        said = ended.stderr + ended.stdout
+        assert str(own.port) in said
+        assert f"{own.process.pid}" in said, "and who holds it"
     finally:
+        second.destroy()
+
+
+def refused(server, **options):
+    """What `tarn serve` says that does not start."""
+    ended = subprocess.run(server.command(), capture_output=True, text=True, timeout=60, **options)
+    assert ended.returncode != 0
+    return ended.stderr + ended.stdout
+
+
+def test_too_few_descriptors_are_named_at_the_start():
+    second = Server()
+    try:
+        few = (512, 512)
+        said = refused(second, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, few))
+        assert "512 file descriptors" in said and "ulimit -Hn" in said
+        assert not second.data.exists(), "and nothing was made"
+    finally:
+        second.destroy()
+
+
+def test_an_unwritable_data_directory_is_named():
+    second = Server()
+    try:
+        second.program()  # a copy, where it needs one, while the folder can be written
+        second.root.chmod(0o555)
+        nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        said = refused(second, **nobody)
+        assert str(second.data) in said and "ermission denied" in said
+    finally:
+        second.root.chmod(0o755)
         second.destroy()
 
 
