@@ -16,8 +16,7 @@ using testing::Cluster;
 class ControlFileOf : public ::testing::TestWithParam<int> {
   protected:
     void SetUp() override {
-        if (!testing::find_binaries(GetParam()))
-            GTEST_SKIP() << testing::missing_binaries(GetParam());
+        TARN_NEED_POSTGRES(GetParam());
         auto made = Cluster::create(GetParam());
         ASSERT_TRUE(made.ok()) << made.error().text();
         cluster_.emplace(std::move(made).value());

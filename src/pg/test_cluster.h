@@ -18,6 +18,18 @@ namespace tarn::pg::testing {
 std::optional<std::string> find_binaries(int major);
 // What to tell the reader of a skipped test.
 std::string missing_binaries(int major);
+// Whether a machine without them is a failure: TARN_REQUIRE_PG=1, as script/test sets it, which has
+// just installed every major.
+bool binaries_are_required();
+
+// For SetUp(): a test without its PostgreSQL is skipped, or fails where there has to be one.
+#define TARN_NEED_POSTGRES(major)                                     \
+    if (!::tarn::pg::testing::find_binaries(major)) {                 \
+        if (::tarn::pg::testing::binaries_are_required())             \
+            FAIL() << ::tarn::pg::testing::missing_binaries(major);   \
+        GTEST_SKIP() << ::tarn::pg::testing::missing_binaries(major); \
+    }                                                                 \
+    static_assert(true)
 
 std::vector<std::byte> read_file(const std::string& path);  // empty if it cannot be read
 bool write_file(const std::string& path, const void* data, size_t size);

@@ -7,11 +7,11 @@
 
 namespace tarn::pg::testing {
 
-// Seeded from TARN_TEST_SEED if that is set.
+// Seeded from TARN_SEED if that is set.
 inline std::mt19937_64 seeded_random() {
-    const char* given = std::getenv("TARN_TEST_SEED");
+    const char* given = std::getenv("TARN_SEED");
     uint64_t seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-    std::printf("TARN_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
+    std::printf("TARN_SEED=%llu\n", static_cast<unsigned long long>(seed));
     return std::mt19937_64(seed);
 }
 

@@ -17,8 +17,7 @@ using testing::Cluster;
 class WalLive : public ::testing::TestWithParam<int> {
   protected:
     void SetUp() override {
-        if (!testing::find_binaries(GetParam()))
-            GTEST_SKIP() << testing::missing_binaries(GetParam());
+        TARN_NEED_POSTGRES(GetParam());
         auto made = Cluster::create(GetParam(), {"--wal-segsize=1"});
         ASSERT_TRUE(made.ok()) << made.error().text();
         cluster_.emplace(std::move(made).value());

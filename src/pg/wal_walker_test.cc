@@ -115,7 +115,7 @@ class WalOf : public ::testing::TestWithParam<Build> {
   protected:
     void SetUp() override {
         int major = GetParam().major;
-        if (!testing::find_binaries(major)) GTEST_SKIP() << testing::missing_binaries(major);
+        TARN_NEED_POSTGRES(major);
         static std::map<std::pair<int, int>, Sample> samples;
         auto [found, fresh] = samples.try_emplace({major, GetParam().segment_mib});
         if (fresh) found->second = make_sample(GetParam());

@@ -17,6 +17,7 @@
 #include <sstream>
 #include <thread>
 
+#include "pg/test_cluster.h"
 #include "pgwire/message.h"
 
 namespace tarn::proxy::testing {
@@ -39,25 +40,10 @@ std::string make_directory(const char* name) {
     return pattern;
 }
 
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value ? value : "";
-}
-
 // The programs of any major: the directories in which script/setup looks.
 std::string find_binaries() {
-    std::vector<std::string> candidates;
-    std::string home = environment("TARN_HOME");
-    if (home.empty()) home = geteuid() == 0 ? "/var/lib/tarn" : environment("HOME") + "/.tarn";
-    for (const char* major : {"17", "18", "16"}) {
-        if (!environment("TARN_PG_DIR").empty())
-            candidates.push_back(environment("TARN_PG_DIR") + "/" + major + "/bin");
-        candidates.push_back(std::string("/usr/lib/postgresql/") + major + "/bin");
-        candidates.push_back(home + "/postgres/" + major + "/bin");
-    }
-    for (const std::string& candidate : candidates)
-        if (fs::exists(candidate + "/postgres") && fs::exists(candidate + "/initdb"))
-            return candidate;
+    for (int major : {17, 18, 16})
+        if (auto found = pg::testing::find_binaries(major)) return *found;
     return "";
 }
 

@@ -65,8 +65,7 @@ Sample make_sample() {
 class WalTrackerTest : public ::testing::Test {
   protected:
     void SetUp() override {
-        if (!pg::testing::find_binaries(kMajor))
-            GTEST_SKIP() << pg::testing::missing_binaries(kMajor);
+        TARN_NEED_POSTGRES(kMajor);
         std::string name = testing::TempDir() + "wal_tracker.XXXXXX";
         ASSERT_NE(::mkdtemp(name.data()), nullptr);
         directory_ = name;

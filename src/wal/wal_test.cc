@@ -23,8 +23,7 @@ namespace fs = std::filesystem;
 class CrashedWal : public ::testing::TestWithParam<int> {
   protected:
     void SetUp() override {
-        if (!pg::testing::find_binaries(GetParam()))
-            GTEST_SKIP() << pg::testing::missing_binaries(GetParam());
+        TARN_NEED_POSTGRES(GetParam());
         char name[] = "/tmp/tarn-wal-XXXXXX";
         directory_ = ::mkdtemp(name);
         auto cluster = pg::testing::Cluster::create(GetParam());

@@ -16,8 +16,8 @@
 namespace tarn::compute::testing {
 
 void ComputeTest::SetUp() {
+    TARN_NEED_POSTGRES(GetParam());
     auto binaries = pg::testing::find_binaries(GetParam());
-    if (!binaries) GTEST_SKIP() << pg::testing::missing_binaries(GetParam());
     char name[] = "/tmp/tarn-compute-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     directory_ = name;
