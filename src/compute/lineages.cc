@@ -59,7 +59,11 @@ std::string Lineages::dropped_marker(uint64_t lineage) const {
 Result<void> Lineages::drop(uint64_t lineage) {
     std::lock_guard one(births_);
     ActAs acting(user_);
-    TRY(sys::write_scratch(sys::real_disk(), dropped_marker(lineage), ""));
+    // Durable, because the metadata forgets the branch next: without it nobody would come back.
+    auto marked =
+        sys::create_durably(store_.disk(), dropped_marker(lineage), "",
+                            sys::SyncSite::lineage_data, sys::SyncSite::lineage_directory);
+    if (!marked && marked.error().code() != Code::already_exists) return marked;
     return sweep_dropped();
 }
 

@@ -92,6 +92,7 @@ TEST_P(BranchTest, ABranchOutlivesItsDroppedParent) {
     ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main"));
     ASSERT_OK(manager_->remove("ep-main"));
     ASSERT_OK(manager_->drop_lineage(kRoot));
+    EXPECT_TRUE(exists(directory_ + "/store/dropped-" + kRoot)) << "until no child needs it";
     ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
     EXPECT_EQ(value("ep-branch", "SELECT sum(n) FROM t"), "500500");
     ASSERT_OK(manager_->remove("ep-branch"));
