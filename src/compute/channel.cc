@@ -30,12 +30,16 @@ Channel::Channel(sys::Descriptor socket, Closed closed)
 }
 
 Channel::~Channel() {
+    abandon();
+    thread_.join();
+}
+
+void Channel::abandon() {
     {
         std::lock_guard held(mutex_);
         abandoned_ = true;
     }
     ::shutdown(socket_.fd(), SHUT_RDWR);
-    thread_.join();
 }
 
 void Channel::read_lines() {

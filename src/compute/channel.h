@@ -35,6 +35,8 @@ class Channel {
     void wait(const std::function<bool(const PhaseReport&)>& enough,
               std::chrono::milliseconds limit);
     bool is_closed() const;
+    // Hangs up: nobody waits any more, and `closed` is not called. The supervisor goes on.
+    void abandon();
     // What the compute is, the supervisor's end considered.
     PhaseReport current() const;
 

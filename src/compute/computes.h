@@ -54,7 +54,9 @@ class Computes {
     // The majors whose PostgreSQL binaries were found, ascending.
     virtual std::vector<int> majors() const = 0;
 
-    // Makes `lineage` a copy of the template of `pg_major`, with a system identifier of its own.
+    // Makes `lineage` a copy of the template of `pg_major`, with a system identifier of its own: it
+    // has the role databricks_superuser (wide grants in place of superuser) and the database
+    // databricks_postgres.
     // not_found, naming the way out, if that major is not installed.
     virtual Result<void> create_root(const LineageId& lineage, int pg_major) = 0;
     // Makes `lineage` a copy-on-write child of `parent` as it is now. `running` is the parent's
@@ -69,12 +71,16 @@ class Computes {
     virtual Result<ComputeStatus> start(const ComputeSpec& spec) = 0;
     // Fast stop (57P01 to clients), with a last restore point. Stopped already is fine.
     virtual Result<void> stop(const std::string& endpoint_uid) = 0;
-    // Stops at once if need be and removes directory, socket and logs of the endpoint.
+    // Kills what runs and removes directory, socket and logs of the endpoint.
     virtual Result<void> remove(const std::string& endpoint_uid) = 0;
     virtual ComputeStatus status(const std::string& endpoint_uid) const = 0;
     // Finds the computes that outlived an earlier server; those not in `known` are stopped and
     // removed.
     virtual Result<void> adopt(const std::vector<ComputeSpec>& known) = 0;
+
+    // The server is about to end: waits for computes end with `unavailable`, nothing is started any
+    // more. What runs, or is starting, goes on and is adopted by the next server.
+    virtual void let_go() = 0;
 
     // Runs one statement as the bootstrap superuser over the compute's own socket.
     virtual Result<std::vector<Row>> query(const std::string& endpoint_uid,

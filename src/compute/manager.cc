@@ -297,6 +297,7 @@ std::shared_ptr<Channel> Manager::attach(const std::shared_ptr<Endpoint>& endpoi
         if (found && !failed) supervisor_ended(*found);
     };
     endpoint->channel = std::make_shared<Channel>(std::move(socket), std::move(ended));
+    if (letting_go_) endpoint->channel->abandon();
     return endpoint->channel;
 }
 
@@ -341,6 +342,7 @@ Result<ComputeStatus> Manager::start(const ComputeSpec& spec) {
 }
 
 Result<ComputeStatus> Manager::start_locked(Endpoint& endpoint, const ComputeSpec& spec) {
+    if (letting_go_) return error(Code::unavailable, "the server is ending");
     auto self = this->endpoint(endpoint.uid);
     if (!self) return error(Code::not_found, "endpoint {} is being removed", endpoint.uid);
     std::shared_ptr<Channel> channel;
@@ -352,7 +354,7 @@ Result<ComputeStatus> Manager::start_locked(Endpoint& endpoint, const ComputeSpe
         channel->wait([](const PhaseReport& report) { return report.phase != Phase::starting; },
                       kStartLimit);
         if (endpoint.status().state == ComputeState::running) return endpoint.status();
-        TRY(stop_locked(endpoint));
+        TRY(stop_locked(endpoint, Order::stop));
     }
     uint64_t lineage = TRY(parse_lineage_id(spec.lineage));
     TRY(claim_lineage(endpoint, lineage));
@@ -383,10 +385,10 @@ Result<void> Manager::stop(const std::string& endpoint_uid) {
     auto found = endpoint(endpoint_uid);
     if (!found) return {};
     std::lock_guard busy(found->busy);
-    return stop_locked(*found);
+    return stop_locked(*found, Order::stop);
 }
 
-Result<void> Manager::stop_locked(Endpoint& endpoint) {
+Result<void> Manager::stop_locked(Endpoint& endpoint, Order how) {
     std::shared_ptr<Channel> channel;
     {
         std::lock_guard held(endpoint.mutex);
@@ -394,10 +396,11 @@ Result<void> Manager::stop_locked(Endpoint& endpoint) {
         endpoint.expected_end = true;
     }
     if (!channel) return {};
-    auto asked = channel->ask(Order::stop, kStopLimit);
+    auto asked = channel->ask(how, kStopLimit);
     if (!asked && asked.error().code() == Code::timed_out)
         return std::move(std::move(asked).error()).context("stop endpoint " + endpoint.uid);
     channel->wait([](const PhaseReport&) { return false; }, kStopLimit);  // until it hangs up
+    if (letting_go_) return error(Code::unavailable, "the server is ending");
     if (!channel->is_closed())
         return error(Code::timed_out, "stop endpoint {}: its supervisor does not end",
                      endpoint.uid);
@@ -410,7 +413,7 @@ Result<void> Manager::remove(const std::string& endpoint_uid) {
     TRY(check_endpoint_uid(endpoint_uid));
     if (auto found = endpoint(endpoint_uid)) {
         std::lock_guard busy(found->busy);
-        TRY(stop_locked(*found));
+        TRY(stop_locked(*found, Order::kill));
         std::lock_guard held(mutex_);
         endpoints_.erase(endpoint_uid);
     }
@@ -421,6 +424,15 @@ Result<void> Manager::remove(const std::string& endpoint_uid) {
         keep_as_spare(layout_.spares(), spec->pg_major, spec->pgdata());
     TRY(sys::remove_tree(sys::real_disk(), layout_.run_directory(endpoint_uid)));
     return sys::remove_tree(sys::real_disk(), directory);
+}
+
+void Manager::let_go() {
+    letting_go_ = true;  // first: whoever attaches later sees it
+    std::lock_guard held(mutex_);
+    for (const auto& [uid, endpoint] : endpoints_) {
+        std::lock_guard each(endpoint->mutex);
+        if (endpoint->channel) endpoint->channel->abandon();
+    }
 }
 
 // ---- after a restart of the server -------------------------------------------------------------

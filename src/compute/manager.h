@@ -7,6 +7,7 @@
 // Threads: any; calls for one endpoint queue up, others run side by side.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 
@@ -55,6 +56,7 @@ class Manager final : public Computes {
     Result<void> stop(const std::string& endpoint_uid) override;
     Result<void> remove(const std::string& endpoint_uid) override;
     ComputeStatus status(const std::string& endpoint_uid) const override;
+    void let_go() override;
     Result<void> adopt(const std::vector<ComputeSpec>& known) override;
     Result<std::vector<Row>> query(const std::string& endpoint_uid, const std::string& database,
                                    const std::string& statement) override;
@@ -69,7 +71,7 @@ class Manager final : public Computes {
     Result<void> claim_lineage(Endpoint& endpoint, uint64_t lineage);
     Result<std::string> write_spec(const ComputeSpec& spec, uint64_t lineage);
     Result<ComputeStatus> start_locked(Endpoint& endpoint, const ComputeSpec& spec);
-    Result<void> stop_locked(Endpoint& endpoint);
+    Result<void> stop_locked(Endpoint& endpoint, Order how);
     std::shared_ptr<Channel> attach(const std::shared_ptr<Endpoint>& endpoint,
                                     sys::Descriptor socket, int pid);
     void supervisor_ended(Endpoint& endpoint);
@@ -86,6 +88,7 @@ class Manager final : public Computes {
     mutable std::mutex mutex_;  // guards the two below
     std::map<std::string, std::shared_ptr<Endpoint>> endpoints_;
     std::function<void(const std::string&)> exit_callback_;
+    std::atomic<bool> letting_go_ = false;
 
     std::unique_ptr<SpareKeeper> spare_keeper_;  // last: it ends before the rest goes
 };

@@ -38,6 +38,8 @@ Result<void> Control::start() {
 }
 
 void Control::stop() {
+    reconciler.request_stop();
+    core_.computes.let_go();  // else a start that hangs would hold up the end
     housekeeper.stop();
     reconciler.stop();
     core_.computes.on_exit([](const std::string&) {});

@@ -33,7 +33,11 @@ class FakeComputes : public compute::Computes {
     std::vector<int> majors() const override { return installed; }
 
     Result<void> create_root(const compute::LineageId& lineage, int) override {
-        return call("create_root", [&] { lineages.insert(lineage); });
+        return call("create_root", [&] {
+            lineages.insert(lineage);
+            roles.insert("databricks_superuser");
+            databases.insert("databricks_postgres");
+        });
     }
     Result<compute::BranchPoint> create_branch(const compute::LineageId& lineage,
                                                const compute::LineageId& parent,
@@ -91,6 +95,7 @@ class FakeComputes : public compute::Computes {
         std::erase_if(directories, [&](const std::string& uid) { return !uids.contains(uid); });
         return {};
     }
+    void let_go() override {}
     Result<std::vector<compute::Row>> query(const std::string& endpoint_uid, const std::string&,
                                             const std::string& statement) override {
         if (!running.contains(endpoint_uid))
@@ -133,8 +138,8 @@ class FakeComputes : public compute::Computes {
                        : std::vector<compute::Row>{};
         }
         if (statement.starts_with("CREATE ROLE \"")) roles.insert(quoted('"'));
-        if (statement.starts_with("CREATE ROLE databricks_superuser"))
-            roles.insert("databricks_superuser");
+        if (statement.starts_with("ALTER DATABASE databricks_postgres RENAME"))
+            databases.erase("databricks_postgres"), databases.insert(quoted('"'));
         if (statement.starts_with("CREATE DATABASE")) databases.insert(quoted('"'));
         return {};
     }

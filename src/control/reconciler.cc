@@ -30,9 +30,14 @@ void Reconciler::start(int threads) {
         threads_.emplace_back([this](std::stop_token stop) { run(std::move(stop)); });
 }
 
-void Reconciler::stop() {
+void Reconciler::request_stop() {
+    stopping_ = true;
     for (auto& thread : threads_) thread.request_stop();
     core_.board.announce();
+}
+
+void Reconciler::stop() {
+    request_stop();
     threads_.clear();
 }
 
@@ -83,6 +88,7 @@ void Reconciler::work_on(const OperationRow& operation) {
 }
 
 void Reconciler::settle(const OperationRow& operation, const Error& failure) {
+    if (stopping_) return release(operation, false);
     int failures = 0;
     {
         std::lock_guard lock(mutex_);

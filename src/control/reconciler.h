@@ -9,6 +9,7 @@
 // Threads: its own; run_one() for tests that want none.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -26,6 +27,8 @@ class Reconciler {
     ~Reconciler() { stop(); }
 
     void start(int threads);
+    // Takes up nothing more; what fails from now on is left for the next server.
+    void request_stop();
     void stop();
 
     // Takes one operation that is due, if any, and works on it. False if there was none.
@@ -45,6 +48,7 @@ class Reconciler {
 
     Core& core_;
     Steps steps_;
+    std::atomic<bool> stopping_ = false;
     std::mutex mutex_;
     std::set<std::string> busy_projects_;   // under mutex_
     std::map<std::string, Retry> retries_;  // under mutex_: by operation id

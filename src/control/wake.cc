@@ -185,7 +185,6 @@ void Wake::note_running(const std::string& uid) {
 }
 
 void Wake::note_exit(const std::string& uid) {
-    log::warn("control: compute ended unasked endpoint={}", uid);
     std::lock_guard lock(mutex_);
     running_.erase(uid);
     crashed_.push_back(uid);

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <condition_variable>
+#include <future>
 #include <mutex>
 
 #include "compute/files.h"
@@ -78,6 +79,7 @@ TEST_P(LifecycleTest, AWokenEndpointGoesOnWithItsIncarnation) {
 TEST_P(LifecycleTest, AnEndpointWokenElsewhereMakesItsStubsAnew) {
     start_project();
     value("ep-main", "CREATE TABLE t AS SELECT generate_series(1, 1000) AS n");
+    ASSERT_OK(manager_->stop("ep-main"));
     ASSERT_OK(manager_->remove("ep-main"));
     ASSERT_OK(manager_->start(spec("ep-other", kRoot)));
     EXPECT_EQ(value("ep-other", "SELECT sum(n) FROM t"), "500500");
@@ -156,6 +158,29 @@ TEST_P(LifecycleTest, ARunningComputeIsAdoptedByTheNextServer) {
     ASSERT_OK(manager_->stop("ep-main"));
     ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
     EXPECT_EQ(value("ep-main", "SELECT n FROM t"), "5");
+}
+
+// A server that ends does not wait for a supervisor that hangs.
+TEST_P(LifecycleTest, ASupervisorThatHangsDoesNotHoldUpTheServersEnd) {
+    start_project();
+    pid_t supervisor = 0;
+    for (pid_t pid : processes(kRoot)) {
+        auto name = read_file("/proc/" + std::to_string(pid) + "/comm");
+        if (name && !name->starts_with("postgres")) supervisor = pid;
+    }
+    ASSERT_NE(supervisor, 0);
+    ::kill(supervisor, SIGSTOP);
+    auto stopping = std::async(std::launch::async, [&] { return manager_->stop("ep-main"); });
+    manager_->let_go();
+    auto stopped = stopping.get();
+    ASSERT_FALSE(stopped.ok());
+    EXPECT_EQ(stopped.error().code(), Code::unavailable);
+    EXPECT_EQ(manager_->start(spec("ep-main", kRoot)).error().code(), Code::unavailable);
+    ::kill(supervisor, SIGCONT);
+    restart_server();
+    ASSERT_OK(manager_->adopt({spec("ep-main", kRoot)}));
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-main", "SELECT 1"), "1");
 }
 
 TEST_P(LifecycleTest, AnUnknownComputeIsRemovedByTheNextServer) {
