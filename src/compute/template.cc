@@ -20,7 +20,8 @@ namespace {
 // One statement a line: single-user mode ends each at its newline.
 constexpr std::string_view kBirthSql =
     "CREATE ROLE databricks_superuser NOLOGIN CREATEDB CREATEROLE BYPASSRLS\n"
-    "GRANT pg_read_all_data, pg_write_all_data, pg_monitor TO databricks_superuser\n"
+    "GRANT pg_read_all_data, pg_write_all_data, pg_monitor, pg_signal_backend, pg_checkpoint "
+    "TO databricks_superuser\n"
     "CREATE DATABASE databricks_postgres OWNER databricks_superuser\n";
 
 Result<void> make_cluster(const PostgresInstall& postgres, const ComputeUser& user,

@@ -69,6 +69,15 @@ TEST_F(ControlTest, NewProjectHasBranchEndpointRoleAndDatabase) {
     EXPECT_EQ(computes_.databases, std::set<std::string>{"databricks_postgres"});
 }
 
+TEST_F(ControlTest, AnInitialDatabaseOfAnotherNameIsTheOnlyOne) {
+    ProjectDraft draft;
+    draft.id = "p";
+    draft.initial_database = "shop";
+    ASSERT_TRUE(control_->projects.create(caller_, draft).ok());
+    settle();
+    EXPECT_EQ(computes_.databases, std::set<std::string>{"shop"});
+}
+
 TEST_F(ControlTest, ResourcesAreFoundByUidAndByTheOlderEndpointId) {
     make_project("p");
     std::string project_uid = control_->projects.get("p")->row.uid;

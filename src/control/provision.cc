@@ -6,7 +6,9 @@ namespace tarn::control {
 
 namespace {
 
+// What every new project has (compute/computes.h, create_root).
 constexpr std::string_view kSuperuserRole = "databricks_superuser";
+constexpr std::string_view kTemplateDatabase = "databricks_postgres";
 
 // Statements run as the bootstrap superuser, in the database "postgres".
 class Sql {
@@ -30,16 +32,6 @@ class Sql {
     std::string endpoint_uid_;
 };
 
-// Wide grants in place of superuser: all data, statistics, stopping other sessions.
-Result<void> provision_superuser_role(Sql& sql) {
-    if (!TRY(sql.exists("pg_roles", "rolname", kSuperuserRole)))
-        TRY(sql.run(fmt::format("CREATE ROLE {} NOLOGIN", kSuperuserRole)));
-    return sql.run(
-        fmt::format("GRANT pg_read_all_data, pg_write_all_data, pg_monitor, "
-                    "pg_signal_backend, pg_checkpoint TO {}",
-                    kSuperuserRole));
-}
-
 Result<void> provision_role(Sql& sql, const meta::RoleRow& role) {
     std::string name = quote_identifier(role.postgres_role);
     bool exists = TRY(sql.exists("pg_roles", "rolname", role.postgres_role));
@@ -54,9 +46,14 @@ Result<void> provision_role(Sql& sql, const meta::RoleRow& role) {
 }
 
 Result<void> provision_database(Sql& sql, const meta::DatabaseRow& database,
-                                const std::string& owner) {
+                                const std::string& owner, bool spare) {
     std::string name = quote_identifier(database.postgres_database);
     bool exists = TRY(sql.exists("pg_database", "datname", database.postgres_database));
+    // The template's own database, unless it is one of those wanted, becomes the first of them.
+    if (!exists && spare && TRY(sql.exists("pg_database", "datname", kTemplateDatabase))) {
+        TRY(sql.run(fmt::format("ALTER DATABASE {} RENAME TO {}", kTemplateDatabase, name)));
+        exists = true;
+    }
     return sql.run(exists
                        ? fmt::format("ALTER DATABASE {} OWNER TO {}", name, quote_identifier(owner))
                        : fmt::format("CREATE DATABASE {} OWNER {}", name, quote_identifier(owner)));
@@ -81,14 +78,15 @@ Result<void> provision(compute::Computes& computes, const std::string& endpoint_
                        const std::vector<meta::RoleRow>& roles,
                        const std::vector<meta::DatabaseRow>& databases) {
     Sql sql(computes, endpoint_uid);
-    TRY(provision_superuser_role(sql));
     for (const auto& role : roles) TRY(provision_role(sql, role));
+    bool spare = std::ranges::find(databases, kTemplateDatabase,
+                                   &meta::DatabaseRow::postgres_database) == databases.end();
     for (const auto& database : databases) {
         auto owner = std::ranges::find(roles, database.role_id, &meta::RoleRow::id);
         if (owner == roles.end())
             return error(Code::internal, "make database {}: its owner's role {} is missing",
                          database.postgres_database, database.role_id);
-        TRY(provision_database(sql, database, owner->postgres_role));
+        TRY(provision_database(sql, database, owner->postgres_role, spare));
     }
     return {};
 }

@@ -12,7 +12,8 @@
 
 namespace tarn::control {
 
-// databricks_superuser, the roles, their databases, on a running endpoint.
+// Makes the roles and their databases on a running endpoint of a new project, out of what the
+// template has already.
 Result<void> provision(compute::Computes& computes, const std::string& endpoint_uid,
                        const std::vector<meta::RoleRow>& roles,
                        const std::vector<meta::DatabaseRow>& databases);
