@@ -2,6 +2,7 @@
 
 #include "compute/stub_tree.h"
 #include "pg/relation_path.h"
+#include "pg/twophase_file.h"
 #include "store/format.h"
 #include "sys/files.h"
 
@@ -104,6 +105,9 @@ Result<void> collect(const std::string& pgdata, const std::string& directory, bo
         if (!is_small_file(path, shut_down)) continue;
         auto contents = sys::read_file(sys::real_disk(), pgdata + "/" + path);
         if (!contents && contents.error().code() == Code::not_found) continue;
+        // Half written by the next checkpoint: it was prepared after this one, and WAL has it.
+        if (contents && directory == "pg_twophase" && !pg::is_whole_twophase_file(*contents))
+            continue;
         found[restore_point_key::file_prefix + path] = TRY(std::move(contents));
     }
     return {};
