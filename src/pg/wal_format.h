@@ -78,6 +78,7 @@ namespace xlog_info {
 inline constexpr uint8_t checkpoint_shutdown = 0x00;
 inline constexpr uint8_t checkpoint_online = 0x10;
 inline constexpr uint8_t segment_switch = 0x40;
+inline constexpr uint8_t parameter_change = 0x60;
 inline constexpr uint8_t restore_point = 0x70;
 inline constexpr uint8_t end_of_recovery = 0x90;
 inline constexpr uint8_t overwrite_contrecord = 0xd0;

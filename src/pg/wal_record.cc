@@ -123,6 +123,15 @@ Result<std::optional<WalEvent>> decode_event(const WalRecord& record) {
     return std::optional<WalEvent>();
 }
 
+std::optional<uint32_t> changed_max_prepared_transactions(const WalRecord& record) {
+    if (record.rmid != kRmgrXlog || (record.info & kWalInfoMask) != xlog_info::parameter_change)
+        return std::nullopt;
+    constexpr size_t kAt = 12;  // after max_connections, max_worker_processes, max_wal_senders
+    auto data = main_data(record);
+    if (!data || data->size() < kAt + sizeof(uint32_t)) return std::nullopt;
+    return load<uint32_t>(data->data(), kAt);
+}
+
 Result<void> patch_segment_system_identifier(std::span<std::byte> segment,
                                              uint64_t system_identifier) {
     WalSegmentHeader header;

@@ -35,6 +35,9 @@ struct WalEvent {
 // contents are not what PostgreSQL writes.
 Result<std::optional<WalEvent>> decode_event(const WalRecord& record);
 
+// max_prepared_transactions, if the record is PostgreSQL's note that settings have changed.
+std::optional<uint32_t> changed_max_prepared_transactions(const WalRecord& record);
+
 // Microseconds since 2000-01-01 UTC.
 Time from_postgres_timestamp(int64_t timestamp);
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "pg/wal_record.h"
 #include "pg/wal_walker.h"
 
 namespace tarn::wal {
@@ -10,6 +11,7 @@ namespace tarn::wal {
 namespace {
 
 constexpr size_t kWindowBytes = 1 << 20;
+constexpr const char* kLimit = "the limit";
 
 // Fetches stretches of WAL, each from the file that recovery would read.
 class Windows {
@@ -42,6 +44,14 @@ class Windows {
         return pg::WalWindow{lsn, bytes_.data(), got};
     }
 
+    // Has somebody begun to write that segment? A segment that was made ahead is all zeros.
+    Result<bool> has_begun(uint64_t number) {
+        auto window = TRY(at(number * kSegmentBytes));
+        pg::WalSegmentHeader header;
+        return pg::read_segment_header(window.data, window.size, &header) &&
+               header.address == number * kSegmentBytes;
+    }
+
   private:
     // A walk may begin behind a segment's first page, which alone says whose it is.
     Result<bool> is_foreign() {
@@ -68,19 +78,24 @@ Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk) {
                           .segment_size = static_cast<uint32_t>(kSegmentBytes),
                           .system_identifier = walk.system_identifier},
                          {.lsn = walk.from.value});
-    WalEnd end{walk.from, walk.tli, 0, ""};
+    WalEnd end;
+    end.end = walk.from;
+    end.tli = walk.tli;
     pg::WalWindow window;
     pg::WalRecord record;
     while (end.stopped_by.empty()) {
         switch (walker.next(window, &record)) {
             case pg::WalStep::record:
                 if (record.end > walk.limit.value) {
-                    end.stopped_by = "the limit";
+                    end.stopped_by = kLimit;
                     break;
                 }
                 end.end = Lsn{record.end};
                 end.tli = record.tli;
                 ++end.records;
+                end.max_prepared_transactions =
+                    std::max(end.max_prepared_transactions,
+                             pg::changed_max_prepared_transactions(record).value_or(0));
                 break;
             case pg::WalStep::need_more_data:
                 window = TRY(windows.at(walker.needed()));
@@ -94,6 +109,10 @@ Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk) {
     if (end.records == 0)
         return error(Code::data_loss, "no WAL record can be read at {} on timeline {}: {}",
                      walk.from.text(), walk.tli, end.stopped_by);
+    if (end.stopped_by != kLimit && TRY(windows.has_begun(walker.needed() / kSegmentBytes + 1)))
+        return error(Code::data_loss, "WAL is damaged behind {} on timeline {}: {}, and it goes on",
+                     end.end.text(), end.tli, end.stopped_by)
+            .with_hint("bring the segment back from a copy; nothing was changed");
     return end;
 }
 

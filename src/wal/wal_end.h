@@ -11,7 +11,8 @@ struct WalEnd {
     Lsn end;           // of the last whole record at or below the limit
     uint32_t tli = 0;  // of that record
     uint64_t records = 0;
-    std::string stopped_by;  // what follows it, for messages
+    std::string stopped_by;                  // what follows it, for messages
+    uint32_t max_prepared_transactions = 0;  // the largest that a changed setting had
 };
 
 struct WalWalk {
@@ -22,7 +23,9 @@ struct WalWalk {
     uint64_t system_identifier = 0;  // 0: not compared
 };
 
-// data_loss when not even the record at `from` can be read.
+// data_loss when the WAL ends in the middle: a segment is begun only when those before it are whole
+// and synced, so one that was begun behind the end says that something before it is damaged; and
+// when not even the record at `from` can be read.
 Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk);
 
 }  // namespace tarn::wal

@@ -62,6 +62,12 @@ class CrashedWal : public ::testing::TestWithParam<int> {
                 .major = GetParam(),
                 .system_identifier = control_.system_identifier};
     }
+    void damage(uint64_t lsn) {
+        std::string path = incarnation_ + "/wal/" + segment_name({1, lsn / kSegmentBytes});
+        std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp(static_cast<std::streamoff>(lsn % kSegmentBytes));
+        file.write("damaged", 7);
+    }
     CarryPlan plan(Lsn end) const {
         return {
             .from = control_.checkpoint_copy.redo, .tli = control_.checkpoint_copy.tli, .end = end};
@@ -89,15 +95,22 @@ TEST_P(CrashedWal, EndsAtTheLastRecordBelowALimit) {
     EXPECT_EQ(inside->end, middle_);
 }
 
-TEST_P(CrashedWal, EndsBeforeDamageInTheMiddle) {
-    std::string path = incarnation_ + "/wal/" + segment_name({1, middle_.value / kSegmentBytes});
-    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(static_cast<std::streamoff>(middle_.value % kSegmentBytes - 100));
-    file.write("damaged", 7);
-    file.close();
+TEST_P(CrashedWal, EndsBeforeDamageInTheLastSegment) {
+    damage(last_.value - 100);
     auto end = find_end(files(incarnation_), walk());
     ASSERT_TRUE(end.ok()) << end.error().text();
-    EXPECT_LT(end->end, middle_);
+    EXPECT_LT(end->end, last_);
+}
+
+TEST_P(CrashedWal, DamageBeforeASegmentThatWasBegunIsDataLoss) {
+    uint64_t first = control_.checkpoint_copy.redo.value;
+    ASSERT_LT(first / kSegmentBytes, last_.value / kSegmentBytes) << "one segment proves nothing";
+    damage(first + 1'000'000);
+    auto end = find_end(files(incarnation_), walk());
+    ASSERT_FALSE(end.ok()) << "ends at " << end->end.text() << ", " << end->stopped_by;
+    EXPECT_EQ(end.error().code(), Code::data_loss);
+    // For a branch at a moment before it, the rest does not matter.
+    EXPECT_TRUE(find_end(files(incarnation_), walk(Lsn{first + 500'000})).ok());
 }
 
 TEST_P(CrashedWal, OfAnotherClusterIsRefused) {
