@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "compute/attachments.h"
+#include "compute/fence.h"
 #include "compute/layout.h"
 #include "compute/opening.h"
 #include "compute/sealer.h"
@@ -52,22 +53,26 @@ Result<Origin> newest_moment(const store::Store& store, uint64_t lineage) {
     auto point = TRY(store.newest_restore_point(lineage));
     auto control = TRY(control_of(point));
     auto record = TRY(store.lineage(lineage));
-    Lsn durable{~uint64_t{0}};
-    auto mapped = store::MappedMap::open(store.root(), log);
-    bool known = mapped.ok() && mapped->map().header().flushed_position.load() != 0;
-    if (known) durable = Lsn{mapped->map().header().flushed_position.load()};
+    // While a compute writes, its map says how much of the WAL counts. One that nobody uses may be
+    // an older one, come back with a power cut: then all of the WAL counts, and at least that much.
+    bool runs = is_held(lineage_lock_path(store.root(), lineage));
+    auto durable = TRY(known_durable(store, log));
+    if (runs && !durable.valid())
+        return error(Code::unavailable, "the compute of lineage {} is starting",
+                     lineage_text(lineage))
+            .with_hint("try again in a moment");
     auto files = TRY(wal::WalFiles::list(store.disk(), incarnation_path(store, log)));
     auto identifier = TRY(number_attachment(record.attachments, lineage_key::system_identifier));
     auto end = TRY(wal::find_end(files, {.from = control.file.checkpoint_copy.redo,
                                          .tli = control.file.checkpoint_copy.tli,
-                                         .limit = durable,
+                                         .limit = runs ? durable : Lsn{~uint64_t{0}},
                                          .major = control.file.major,
                                          .system_identifier = identifier}));
     auto consistent = TRY(lsn_attachment(point.attachments, restore_point_key::consistent_lsn));
-    if (end.end < consistent || (known && end.end < durable))
+    Lsn least = std::max(durable, consistent);
+    if (end.end < least)
         return error(Code::data_loss, "WAL of lineage {} ends at {} ({}), before {}",
-                     lineage_text(lineage), end.end.text(), end.stopped_by,
-                     (known ? std::max(durable, consistent) : consistent).text());
+                     lineage_text(lineage), end.end.text(), end.stopped_by, least.text());
     return Origin{std::move(point), control, std::move(files), end};
 }
 

@@ -61,6 +61,14 @@ bool try_lock(int fd) {
 
 }  // namespace
 
+bool is_held(const std::string& path) {
+    sys::Descriptor fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    struct flock range {};
+    range.l_type = F_WRLCK;
+    range.l_whence = SEEK_SET;
+    return fd.is_open() && ::fcntl(fd.fd(), F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
+}
+
 std::vector<pid_t> holders(const std::string& path) {
     std::vector<pid_t> found;
     struct stat wanted {};

@@ -1,4 +1,4 @@
-// fence.h: one writer for a lineage (design 2.5).
+// fence.h: one writer for a lineage (ARCHITECTURE.md, 8).
 //
 // Every process of a compute holds the lineage's lock file open, by inheritance. Whoever starts a
 // new compute kills those that still do, until the lock is free, and only then reads where the WAL
@@ -17,6 +17,9 @@
 namespace tarn::compute {
 
 std::string lineage_lock_path(const std::string& store_root, uint64_t lineage);
+
+// Does a process, other than this one, hold the lock: does a compute run on the lineage?
+bool is_held(const std::string& path);
 
 // Processes, other than this one, that have the file open.
 std::vector<pid_t> holders(const std::string& path);

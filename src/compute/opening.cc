@@ -67,6 +67,18 @@ Result<void> remove_clean_marker(const store::Store& store, store::LogId log) {
     return {};
 }
 
+Result<Lsn> known_durable(const store::Store& store, store::LogId log) {
+    auto mapped = store::MappedMap::open(store.root(), log);
+    bool gone = !mapped && (mapped.error().code() == Code::not_found ||
+                            mapped.error().code() == Code::data_loss);
+    if (gone) return Lsn{};
+    auto held = TRY(std::move(mapped));
+    auto map = held.map();
+    if (map.header().lineage != log.lineage || map.header().incarnation != log.incarnation)
+        return Lsn{};
+    return Lsn{map.header().flushed_position.load()};
+}
+
 namespace {
 
 struct Context {
@@ -146,19 +158,9 @@ Result<Opening> start_prepared(const Context& context, store::LogId log) {
         return error(Code::data_loss, "{} is no cleanly shut down copy", context.who());
     opening.end = end.end;
     opening.tli = end.tli;
-    opening.prepared_transactions = control.file.max_prepared_transactions;
+    opening.prepared_transactions =
+        std::max(control.file.max_prepared_transactions, end.max_prepared_transactions);
     return opening;
-}
-
-// How far the WAL of an incarnation is known to have been durable: what its map says, if it is
-// there.
-Lsn known_durable(const store::Store& store, store::LogId log) {
-    auto mapped = store::MappedMap::open(store.root(), log);
-    if (!mapped) return {};
-    auto map = mapped->map();
-    if (map.header().lineage != log.lineage || map.header().incarnation != log.incarnation)
-        return {};
-    return Lsn{map.header().flushed_position.load()};
 }
 
 // Opens a new incarnation after one that ended any other way.
@@ -167,7 +169,7 @@ Result<Opening> start_anew(const Context& context, store::LogId old) {
     Opening opening;
     opening.point = TRY(store.newest_restore_point(context.spec.lineage));
     auto control = TRY(control_of(opening.point));
-    auto durable = known_durable(store, old);
+    auto durable = TRY(known_durable(store, old));
     TRY(store.fence(old));
     auto files = TRY(wal::WalFiles::list(store.disk(), incarnation_path(store, old)));
     auto end = TRY(check_wal(context, files, opening.point, control.file, Lsn{~uint64_t{0}}));
@@ -180,7 +182,8 @@ Result<Opening> start_anew(const Context& context, store::LogId old) {
     opening.recovers = !untouched;
     opening.end = end.end;
     opening.tli = end.tli;
-    opening.prepared_transactions = control.file.max_prepared_transactions;
+    opening.prepared_transactions =
+        std::max(control.file.max_prepared_transactions, end.max_prepared_transactions);
     opening.log = TRY(store.begin_incarnation(context.spec.lineage));
     auto directory = incarnation_path(store, opening.log);
     auto consistent =

@@ -39,6 +39,11 @@ struct Opening {
     uint32_t prepared_transactions = 0;  // max_prepared_transactions of the control file
 };
 
+// How far the WAL of an incarnation is known to have been durable: what its map says, not valid
+// where there is none. The map is never synced, so after a power cut it may say less than there is.
+// Fails when there is a map that cannot be read: nothing may be taken for all there was then.
+Result<Lsn> known_durable(const store::Store& store, store::LogId log);
+
 Result<Opening> open_lineage(store::Store& store, const SuperviseSpec& spec);
 
 // Writes positions, paths and control file into the incarnation's map.
