@@ -409,6 +409,24 @@ Result<void> Manager::stop_locked(Endpoint& endpoint, Order how) {
     return {};
 }
 
+// Whoever is left of a compute whose supervisor was killed works in its directory: that must not
+// become anybody else's before he is gone.
+Result<void> Manager::end_orphans(const std::string& endpoint_uid, uint64_t lineage) {
+    constexpr std::chrono::seconds kLimit{30};
+    {
+        std::lock_guard held(mutex_);
+        for (const auto& [uid, other] : endpoints_) {
+            std::lock_guard each(other->mutex);
+            // Its start has seen to orphans, and holds the lock for good reason.
+            if (uid != endpoint_uid && other->runs() && other->lineage == lineage) return {};
+        }
+    }
+    auto path = lineage_lock_path(layout_.store_root(), lineage);
+    if (!exists(path)) return {};
+    TRY_CTX(seize_lock(path, kLimit), "end what is left of endpoint {}", endpoint_uid);
+    return {};
+}
+
 Result<void> Manager::remove(const std::string& endpoint_uid) {
     TRY(check_endpoint_uid(endpoint_uid));
     if (auto found = endpoint(endpoint_uid)) {
@@ -420,8 +438,10 @@ Result<void> Manager::remove(const std::string& endpoint_uid) {
     ActAs acting(user_);
     auto directory = layout_.endpoint(endpoint_uid);
     auto text = sys::read_file(sys::real_disk(), directory + "/spec.json");
-    if (auto spec = text ? decode_spec(*text) : Result<SuperviseSpec>(text.error()))
+    if (auto spec = text ? decode_spec(*text) : Result<SuperviseSpec>(text.error())) {
+        TRY(end_orphans(endpoint_uid, spec->lineage));
         keep_as_spare(layout_.spares(), spec->pg_major, spec->pgdata());
+    }
     TRY(sys::remove_tree(sys::real_disk(), layout_.run_directory(endpoint_uid)));
     return sys::remove_tree(sys::real_disk(), directory);
 }

@@ -74,6 +74,7 @@ class Manager final : public Computes {
     Result<void> stop_locked(Endpoint& endpoint, Order how);
     std::shared_ptr<Channel> attach(const std::shared_ptr<Endpoint>& endpoint,
                                     sys::Descriptor socket, int pid);
+    Result<void> end_orphans(const std::string& endpoint_uid, uint64_t lineage);
     void supervisor_ended(Endpoint& endpoint);
     void adopt_one(const std::string& uid, const ComputeSpec* known);
     Result<void> checkpoint_if_far(uint64_t lineage, const std::string& running);

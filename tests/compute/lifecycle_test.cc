@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <future>
 #include <mutex>
+#include <thread>
 
 #include "compute/files.h"
 #include "compute/layout.h"
@@ -45,6 +46,14 @@ class LifecycleTest : public ComputeTest {
         if (names)
             for (const auto& name : *names) count += name.size() == 8 ? 1 : 0;
         return count;
+    }
+    // 0: there is none.
+    pid_t supervisor_of(const LineageId& lineage) const {
+        for (pid_t pid : processes(lineage)) {
+            auto name = sys::read_file(sys::real_disk(), "/proc/" + std::to_string(pid) + "/comm");
+            if (name && !name->starts_with("postgres")) return pid;
+        }
+        return 0;
     }
 };
 
@@ -160,14 +169,27 @@ TEST_P(LifecycleTest, ARunningComputeIsAdoptedByTheNextServer) {
     EXPECT_EQ(value("ep-main", "SELECT n FROM t"), "5");
 }
 
+// The supervisor is dead, the postmaster with it, and a backend works on in the directory.
+TEST_P(LifecycleTest, RemovingAnEndpointEndsItsOrphans) {
+    start_project();
+    auto working = std::async(std::launch::async, [&] {
+        return manager_->query("ep-main", "databricks_postgres",
+                               "SELECT count(*) FROM generate_series(1, 1000000000)");
+    });
+    while (value("ep-main",
+                 "SELECT count(*) FROM pg_stat_activity WHERE query LIKE "
+                 "'%generate_series(1, 1000000000)' AND state = 'active'") != "1")
+        std::this_thread::yield();
+    ::kill(supervisor_of(kRoot), SIGKILL);
+    ASSERT_OK(manager_->remove("ep-main"));
+    EXPECT_TRUE(processes(kRoot).empty());
+    EXPECT_FALSE(working.get().ok());
+}
+
 // A server that ends does not wait for a supervisor that hangs.
 TEST_P(LifecycleTest, ASupervisorThatHangsDoesNotHoldUpTheServersEnd) {
     start_project();
-    pid_t supervisor = 0;
-    for (pid_t pid : processes(kRoot)) {
-        auto name = read_file("/proc/" + std::to_string(pid) + "/comm");
-        if (name && !name->starts_with("postgres")) supervisor = pid;
-    }
+    pid_t supervisor = supervisor_of(kRoot);
     ASSERT_NE(supervisor, 0);
     ::kill(supervisor, SIGSTOP);
     auto stopping = std::async(std::launch::async, [&] { return manager_->stop("ep-main"); });
