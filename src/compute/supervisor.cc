@@ -42,6 +42,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLockLimit{30'000};
+constexpr milliseconds kProbePause{200};
 // A fast stop that takes longer becomes an immediate one; then the processes are killed.
 constexpr milliseconds kFastStopLimit{60'000};
 constexpr milliseconds kImmediateStopLimit{5'000};
@@ -253,9 +254,12 @@ void Supervisor::handle_status_change() {
         return kill_postgres(std::move(checked).error());
     auto answer = query(spec_.run_directory, "postgres", "SELECT 1");
     if (!answer) {
+        // A machine too slow to answer in time, or it has ended meanwhile: that is reported.
         log::warn("compute: {}: first message: {}", spec_.endpoint_uid, answer.error().text());
-        return;  // it has ended meanwhile, and its end is reported
+        deadline_ = Clock::now() + kProbePause;
+        return;
     }
+    deadline_.reset();
     enter(Phase::running);
     take_restore_point();  // the end of recovery may have sealed already
 }
@@ -311,6 +315,10 @@ void Supervisor::begin_stop() {
 }
 
 void Supervisor::handle_deadline() {
+    if (report_.phase == Phase::starting) {
+        deadline_.reset();
+        return handle_status_change();
+    }
     log::warn("compute: {}: PostgreSQL does not stop: {}", spec_.endpoint_uid,
               immediate_ ? "killed" : "immediate stop");
     ::kill(postgres_, immediate_ ? SIGKILL : SIGQUIT);
