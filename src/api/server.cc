@@ -124,7 +124,8 @@ struct Server::Http : httplib::Server {
         set_keep_alive_timeout(kKeepAliveSeconds);
         set_keep_alive_max_count(1000000);
         set_payload_max_length(kBodyBytesMax);
-        set_read_timeout(30);
+        // A request comes in one go; who sends it in drops would hold a thread meanwhile.
+        set_read_timeout(5);
         set_write_timeout(30);
         // The library's own choice shares the port with any other process of the same user.
         set_socket_options([](socket_t socket) {

@@ -61,8 +61,8 @@ Result<void> Lineages::drop(uint64_t lineage) {
     ActAs acting(user_);
     // Durable, because the metadata forgets the branch next: without it nobody would come back.
     auto marked =
-        sys::create_durably(store_.disk(), dropped_marker(lineage), "",
-                            sys::SyncSite::lineage_data, sys::SyncSite::lineage_directory);
+        sys::create_durably(store_.disk(), dropped_marker(lineage), "", sys::SyncSite::lineage_data,
+                            sys::SyncSite::lineage_directory);
     if (!marked && marked.error().code() != Code::already_exists) return marked;
     return sweep_dropped();
 }
