@@ -129,9 +129,18 @@ class Tidy:
         if sources and not (folder / "README.md").is_file():
             self.report(folder, 0, "folder has no README.md: what it is for, what it never does, "
                                    "files in reading order, how it fails")
+        elif sources:
+            self.check_readme(folder, sources)
         build = folder / "CMakeLists.txt"
         if build.is_file():
             self.check_cmake(folder, build)
+
+    def check_readme(self, folder, sources):
+        named = set(re.findall(r"\w+", (folder / "README.md").read_text()))
+        for path in sorted(sources):
+            stem = path.stem
+            if not stem.endswith("_test") and stem not in named and stem != "main":
+                self.report(folder / "README.md", 0, f"does not name {path.name}: say where it belongs in the reading order")
 
     def check_cmake(self, folder, build):
         in_deps = False

@@ -8,9 +8,9 @@ from pathlib import Path
 import tidy
 
 CLEAN = {
-    "src/base/README.md": "base\n",
+    "src/base/README.md": "base: `result.h`, up\n",
     "src/base/result.h": "#pragma once\n",
-    "src/store/README.md": "store\n",
+    "src/store/README.md": "store: segment a b near mark wide long\n",
     "src/store/segment.h": '#pragma once\n#include "base/result.h"\n',
     "src/store/segment.cc": '#include "store/segment.h"\n\n#include <vector>\n',
     "src/store/CMakeLists.txt": "tarn_module(store SOURCES segment.cc DEPS base LIBS fmt::fmt)\n",
@@ -44,7 +44,7 @@ class TidySelfTest(unittest.TestCase):
                         "src/base/up.cc:1", "base (level 0) uses store (level 2)")
 
     def test_an_include_within_a_level(self):
-        self.assert_red({"src/meta/README.md": "meta\n", "src/meta/side.h": '#include "store/segment.h"\n'},
+        self.assert_red({"src/meta/README.md": "meta: side\n", "src/meta/side.h": '#include "store/segment.h"\n'},
                         "src/meta/side.h:1", "meta (level 2) uses store (level 2)")
 
     def test_a_dependency_up_the_levels(self):
@@ -65,6 +65,10 @@ class TidySelfTest(unittest.TestCase):
 
     def test_a_folder_without_readme(self):
         self.assert_red({"src/store/README.md": ""}, "src/store:0", "no README.md")
+
+    def test_a_source_that_no_readme_names(self):
+        self.assert_red({"src/store/extra.h": "#pragma once\n"}, "src/store/README.md:0", "does not name extra.h")
+        self.assertEqual(self.findings({"src/store/extra_test.cc": "int main() {}\n"}), [])
 
     def test_a_folder_without_level(self):
         self.assert_red({"src/other/README.md": "other\n"}, "src/other:0", "no level")
