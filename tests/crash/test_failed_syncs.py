@@ -1,0 +1,113 @@
+"""Syncs on the real thing: what is acknowledged was synced before, and a failed sync ends the incarnation.
+
+strace watches, and makes calls fail, in PostgreSQL's own processes.
+"""
+
+import contextlib
+import re
+import shutil
+import subprocess
+
+import psycopg
+import pytest
+from harness import processes
+from harness.server import MAJORS, Server, primary
+
+SYNC_OF_WAL = re.compile(r"fdatasync\(\d+<[^>]*/wal/[0-9A-F]{24}>\) = 0")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=MAJORS)
+def endpoint(request, server):
+    server.create_project(f"sync{request.param}", request.param)
+    server.query(primary(f"sync{request.param}"), "CREATE TABLE kept (n int)")
+    return primary(f"sync{request.param}")
+
+
+def may_trace():
+    if not shutil.which("strace"):
+        return False
+    sleeper = subprocess.Popen(["sleep", "60"])
+    try:
+        with traced(sleeper.pid, "/dev/null"):
+            return True
+    except RuntimeError:
+        return False
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+@contextlib.contextmanager
+def traced(pid, output, *arguments):
+    """strace on a running process, from when it has attached on."""
+    tracer = subprocess.Popen(["strace", "-f", "-y", "-s", "256", "-o", str(output), *arguments, "-p", str(pid)],
+                              stderr=subprocess.PIPE, text=True)
+    said = tracer.stderr.readline()
+    if "attached" not in said:
+        tracer.wait()
+        raise RuntimeError(f"strace: {said}")
+    try:
+        yield
+    finally:
+        tracer.terminate()
+        tracer.communicate()
+
+
+needs_trace = pytest.mark.skipif(not may_trace(), reason="tracing another process needs a right that this user has not")
+
+
+@needs_trace
+def test_a_commit_is_synced_before_it_is_acknowledged(server, endpoint, tmp_path):
+    with server.superuser(endpoint) as conn:
+        conn.execute("INSERT INTO kept VALUES (0)")
+        with traced(conn.info.backend_pid, tmp_path / "calls", "-e", "trace=fdatasync,fsync,sendto"):
+            conn.execute("INSERT INTO kept VALUES (1)")
+    calls = (tmp_path / "calls").read_text()
+    answer = calls.find("INSERT 0 1")
+    assert answer > 0, calls
+    assert SYNC_OF_WAL.search(calls[:answer]), f"acknowledged without a sync of WAL:\n{calls}"
+
+
+def killed_for_sync(server, uid):
+    log = (server.data / "endpoints" / uid / "log/supervisor.log").read_text()
+    return log.count("PostgreSQL is killed: a sync of the page log or WAL failed")
+
+
+def fails_in(server, endpoint, pid, statement, conn, tmp_path):
+    """Runs the statement while the next sync of that process fails; afterwards everything acknowledged is there."""
+    uid = server.api.get_endpoint(name=endpoint).uid
+    before, = server.query(endpoint, "SELECT count(*) FROM kept")[0]
+    kills = killed_for_sync(server, uid)
+    with traced(pid, tmp_path / "calls", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=1"):
+        with pytest.raises(psycopg.Error):
+            conn.execute(statement)
+        processes.wait_until(lambda: killed_for_sync(server, uid) > kills, "the supervisor to see the failed sync")
+    assert "INJECTED" in (tmp_path / "calls").read_text()
+
+    def answers():
+        with contextlib.suppress(psycopg.OperationalError):
+            return server.query(endpoint, "SELECT count(*) FROM kept")
+        return None
+
+    after, = processes.wait_until(answers, "the endpoint answers again")[0]
+    assert before <= after <= before + 1
+
+
+@needs_trace
+def test_a_failed_sync_of_wal_ends_the_incarnation(server, endpoint, tmp_path):
+    with server.superuser(endpoint) as conn:
+        fails_in(server, endpoint, conn.info.backend_pid, "INSERT INTO kept VALUES (2)", conn, tmp_path)
+
+
+@needs_trace
+def test_a_failed_sync_of_the_page_log_ends_the_incarnation(server, endpoint, tmp_path):
+    server.query(endpoint, "INSERT INTO kept VALUES (3)")
+    checkpointer, = [p for p in server.postgres_of(endpoint) if "checkpointer" in p.command]
+    with server.superuser(endpoint) as conn:
+        fails_in(server, endpoint, checkpointer.pid, "CHECKPOINT", conn, tmp_path)
