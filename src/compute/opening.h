@@ -1,5 +1,5 @@
 // opening.h: decides what a lineage is opened from, and makes the incarnation ready for it
-// (design 2.4, 2.5, 2.10). The one path of wake, restart after a crash, and first start of a
+// (docs/internals/compute.md). The one path of wake, restart after a crash, and first start of a
 // branch.
 //
 //   the newest incarnation ended cleanly, its map is alive -> go on with it: nothing to make

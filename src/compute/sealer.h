@@ -1,7 +1,7 @@
 // sealer.h: turns the seals that the shim publishes into restore points, and removes what those no
 // longer need.
 //
-// Order of taking (design 2.3): index of the seal, small files, file list, and the WAL flush
+// Order of taking: index of the seal, small files, file list, and the WAL flush
 // position last: what was read is at most as new as that position, so replay up to it makes it
 // whole.
 //

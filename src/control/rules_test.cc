@@ -91,7 +91,7 @@ TEST(Rules, PostgresSettings) {
     for (const char* name :
          {"", "Work_Mem", "1x", "a b", "a.b.c", "a.", ".a", "a-b", "a;b", "a=b", "a'b"})
         EXPECT_FALSE(fits(name, "1")) << name;
-    // What safety and isolation rest on (design 2.11), and what runs programs.
+    // What safety and isolation rest on, and what runs programs.
     for (const char* name : {"fsync",
                              "full_page_writes",
                              "wal_level",
