@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <map>
 
+#include "base/bytes.h"
+#include "base/crc32c.h"
 #include "compute/files.h"
 #include "pg/control_file.h"
 #include "pg/relation_path.h"
@@ -36,11 +38,19 @@ class PgdataTest : public ::testing::Test {
         point_.files.push_back(
             {.id = pg::file_id(pg::SlruFile{.kind = pg::SlruKind::xact}), .birth = 1, .length = 1});
         for (const char* path : {"PG_VERSION", "global/pg_filenode.map", "base/5/PG_VERSION",
-                                 "base/5/pg_filenode.map", "pg_twophase/0000000000000301"})
+                                 "base/5/pg_filenode.map"})
             point_.attachments[std::string("file:") + path] = std::string("of ") + path;
+        point_.attachments["file:pg_twophase/0000000000000301"] = twophase_file();
         point_.attachments["control"] = "not a file";
     }
     void TearDown() override { fs::remove_all(directory_); }
+    static std::string twophase_file() {
+        std::string whole(100, 'x');
+        put(whole.data(), 0, uint32_t{0x57f94534});
+        put(whole.data(), 4, static_cast<uint32_t>(whole.size()));
+        put(whole.data(), 96, crc32c(0, whole.data(), 96));
+        return whole;
+    }
     void add(const pg::RelationFile& file, uint32_t length) {
         point_.files.push_back({.id = pg::file_id(file), .birth = 1, .length = length});
     }
@@ -67,6 +77,20 @@ TEST_F(PgdataTest, StubsHaveTheirLengthAndNoBytes) {
     EXPECT_EQ(fs::read_symlink(pgdata_ + "/pg_wal"), directory_ + "/wal");
     for (const char* path : {"pg_subtrans", "pg_notify", "pg_logical/snapshots", "pg_replslot"})
         EXPECT_TRUE(fs::is_directory(pgdata_ + "/" + path)) << path;
+}
+
+// The next checkpoint is writing it: what was prepared then is in WAL after this one.
+TEST_F(PgdataTest, ATwophaseFileThatIsHalfWrittenIsLeftOut) {
+    ASSERT_TRUE(materialise(pgdata_, directory_ + "/wal", 17, point_).ok());
+    auto path = pgdata_ + "/pg_twophase/0000000000000302";
+    for (size_t size : {0u, 50u, 99u}) {
+        ASSERT_TRUE(
+            sys::write_scratch(sys::real_disk(), path, twophase_file().substr(0, size)).ok());
+        auto found = small_files(pgdata_, false);
+        ASSERT_TRUE(found.ok()) << found.error().text();
+        EXPECT_FALSE(found->contains("file:pg_twophase/0000000000000302")) << size;
+        EXPECT_TRUE(found->contains("file:pg_twophase/0000000000000301")) << size;
+    }
 }
 
 TEST_F(PgdataTest, WithoutTheShimTheControlFileIsNone) {
