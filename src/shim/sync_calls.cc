@@ -15,9 +15,13 @@ constexpr int64_t kBlock = store::kBlockBytes;
 
 // WAL: the sync itself, then how far the durable log is whole. A failure ends the incarnation:
 // without full-page images PostgreSQL's own recovery could not mend what the kernel has dropped.
-int sync_wal(int fd, const Handle* handle) {
+//
+// Written WAL is synced by fdatasync (wal_sync_method), by one process at a time. An fsync is of a
+// segment that has just been made and named (durable_rename), by any process and beside others'
+// commits: it says nothing about written WAL, and the walk must not be touched.
+int sync_wal(int fd, const Handle* handle, bool data_only) {
     if (int result = log().check_live(); result < 0) return result;
-    if (real::fdatasync(fd) < 0) {
+    if ((data_only ? real::fdatasync(fd) : real::fsync(fd)) < 0) {
         int failure = errno;
         store::LogState live = store::LogState::live;
         map().state.compare_exchange_strong(live, store::LogState::poisoned);
@@ -26,7 +30,7 @@ int sync_wal(int fd, const Handle* handle) {
         ring();
         return -failure;
     }
-    return track_wal(fd, handle->tli, handle->base);
+    return data_only ? track_wal(fd, handle->tli, handle->base) : 0;
 }
 
 int sync_any(int fd, bool data_only) {
@@ -39,7 +43,7 @@ int sync_any(int fd, bool data_only) {
         case HandleKind::control:  // its seal has synced what counts
             return 0;
         case HandleKind::wal:
-            return answer(sync_wal(fd, handle), &errno);
+            return answer(sync_wal(fd, handle, data_only), &errno);
         case HandleKind::pages: {
             int result = log().sync_file(handle->file);
             if (result < 0) {

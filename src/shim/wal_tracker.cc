@@ -16,7 +16,8 @@ constexpr uint64_t kSegment = pg::kDefaultWalSegmentSize;
 constexpr size_t kWindow = 16384;  // a commit's WAL is mostly within two pages
 
 // The walk, shared by all processes: whoever syncs WAL goes on where the last one stopped.
-// PostgreSQL lets one process at a time write and sync WAL, so it needs no lock of its own.
+// PostgreSQL lets one process at a time write WAL and sync it by fdatasync (WALWriteLock), so it
+// needs no lock of its own.
 struct Walk {
     uint64_t begun;  // 1 once the walker is set up
     pg::WalWalker walker;

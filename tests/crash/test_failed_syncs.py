@@ -74,6 +74,26 @@ def test_a_commit_is_synced_before_it_is_acknowledged(server, endpoint, tmp_path
     assert SYNC_OF_WAL.search(calls[:answer]), f"acknowledged without a sync of WAL:\n{calls}"
 
 
+@needs_trace
+def test_making_a_segment_leaves_the_walk_of_wal_alone(server, endpoint, tmp_path):
+    """A checkpoint makes the next segment beside others' commits: were it to walk too, the two would spoil the walk."""
+    checkpointer, = [p for p in server.postgres_of(endpoint) if "checkpointer" in p.command]
+    with server.superuser(endpoint) as conn:
+        position = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint % 16777216"
+        while not 13 << 20 <= conn.execute(position).fetchone()[0] < 15 << 20:
+            conn.execute("INSERT INTO kept SELECT 4 FROM generate_series(1, 5000)")
+        with traced(checkpointer.pid, tmp_path / "calls", "-e", "trace=fsync,fdatasync,pread64"):
+            conn.execute("CHECKPOINT")
+            conn.execute("CHECKPOINT")  # the first one has ended: so has what it does after its seal
+        conn.execute("DELETE FROM kept WHERE n = 4")
+    calls = [line for line in (tmp_path / "calls").read_text().splitlines() if re.search(r"<[^>]*/wal/[0-9A-F]{24}>", line)]
+    made = [n for n, line in enumerate(calls) if " fsync(" in line]
+    assert made, "no segment was made:\n" + "\n".join(calls)
+    for n in made:
+        following = calls[n + 1] if n + 1 < len(calls) else ""
+        assert "pread64" not in following, f"{calls[n]}\n{following}"
+
+
 def killed_for_sync(server, uid):
     log = (server.data / "endpoints" / uid / "log/supervisor.log").read_text()
     return log.count("PostgreSQL is killed: a sync of the page log or WAL failed")
