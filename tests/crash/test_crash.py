@@ -12,18 +12,12 @@ import time
 import psycopg
 import pytest
 from harness import pgbench, processes
-from harness.server import MAJORS, Server, primary
+from harness.server import MAJORS, primary
 from harness.workload import Checkpoints, Ledger, Tables, amcheck
 
 SEED = int(os.environ.get("TARN_SEED", random.SystemRandom().randrange(1 << 31)))
 KILLS = int(os.environ.get("TARN_KILLS", 12))  # for each major
 VICTIMS = ("backend", "checkpointer", "postmaster", "tree", "server", "everything")
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Server() as running:
-        yield running
 
 
 class Crashes:

@@ -5,19 +5,13 @@ import os
 import psycopg
 import pytest
 from harness import processes
-from harness.server import Server, primary
+from harness.server import primary
 
 BLOCK = 8192
 
 
 def compute_directory(server, endpoint):
     return server.data / "endpoints" / server.api.get_endpoint(name=endpoint).uid
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Server() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

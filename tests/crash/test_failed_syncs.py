@@ -11,22 +11,13 @@ import subprocess
 import psycopg
 import pytest
 from harness import processes
-from harness.server import MAJORS, Server, primary
 
 SYNC_OF_WAL = re.compile(r"fdatasync\(\d+<[^>]*/wal/[0-9A-F]{24}>\) = 0")
 
 
-@pytest.fixture(scope="module")
-def server():
-    with Server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module", params=MAJORS)
-def endpoint(request, server):
-    server.create_project(f"sync{request.param}", request.param)
-    server.query(primary(f"sync{request.param}"), "CREATE TABLE kept (n int)")
-    return primary(f"sync{request.param}")
+@pytest.fixture(scope="module", autouse=True)
+def kept(server, endpoint):
+    server.query(endpoint, "CREATE TABLE kept (n int)")
 
 
 def may_trace():

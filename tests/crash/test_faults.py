@@ -9,18 +9,6 @@ from harness import processes
 from harness.server import MAJORS, Server, primary
 
 
-@pytest.fixture(scope="module")
-def server():
-    with Server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module", params=MAJORS)
-def endpoint(request, server):
-    server.create_project(f"pg{request.param}", request.param)
-    return primary(f"pg{request.param}")
-
-
 def asleep(server, endpoint):
     server.suspend_after(endpoint, 1)
     server.wait_for_state(endpoint, "IDLE")

@@ -12,17 +12,11 @@ from databricks.sdk.errors import DatabricksError
 from databricks.sdk.service.postgres import (Branch, BranchSpec, Duration, Project,
                                              ProjectDefaultEndpointSettings, ProjectSpec)
 from harness import processes
-from harness.server import Server, primary
+from harness.server import primary
 
 SEED = int(os.environ.get("TARN_SEED", random.SystemRandom().randrange(1 << 31)))
 ROUNDS = 12
 ASKS_A_ROUND = 8  # of each caller: more than a server does in the time it is given
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Server() as running:
-        yield running
 
 
 def names(server):
