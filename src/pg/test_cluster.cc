@@ -106,11 +106,6 @@ std::string missing_binaries(int major) {
         major);
 }
 
-bool binaries_are_required() {
-    const char* value = std::getenv("TARN_REQUIRE_PG");
-    return value && std::string_view(value) == "1";
-}
-
 std::vector<std::byte> read_file(const std::string& path) {
     std::string text = text_of(path);
     auto* first = reinterpret_cast<const std::byte*>(text.data());

@@ -16,20 +16,13 @@ namespace tarn::pg::testing {
 // The directory with postgres and initdb of `major`: TARN_TEST_PG_<major>, else what script/setup
 // uses or installs. nullopt if there is none.
 std::optional<std::string> find_binaries(int major);
-// What to tell the reader of a skipped test.
+// What is missing, and what to do about it.
 std::string missing_binaries(int major);
-// Whether a machine without them is a failure: TARN_REQUIRE_PG=1, as script/test sets it, which has
-// just installed every major.
-bool binaries_are_required();
 
-// For SetUp(): a test without its PostgreSQL is skipped, or fails where there has to be one.
-#define TARN_NEED_POSTGRES(major)                                     \
-    if (!::tarn::pg::testing::find_binaries(major)) {                 \
-        if (::tarn::pg::testing::binaries_are_required())             \
-            FAIL() << ::tarn::pg::testing::missing_binaries(major);   \
-        GTEST_SKIP() << ::tarn::pg::testing::missing_binaries(major); \
-    }                                                                 \
-    static_assert(true)
+// For SetUp(): a test whose PostgreSQL is missing fails. script/setup installs every major.
+#define TARN_NEED_POSTGRES(major)                                      \
+    ASSERT_TRUE(::tarn::pg::testing::find_binaries(major).has_value()) \
+        << ::tarn::pg::testing::missing_binaries(major)
 
 std::vector<std::byte> read_file(const std::string& path);  // empty if it cannot be read
 bool write_file(const std::string& path, const void* data, size_t size);

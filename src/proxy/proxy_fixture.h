@@ -7,7 +7,6 @@
 #include <memory>
 #include <string>
 
-#include "pg/test_cluster.h"
 #include "proxy/test_support.h"
 
 namespace tarn::proxy::testing {
@@ -18,8 +17,7 @@ class ProxyTest : public ::testing::Test {
   protected:
     void SetUp() override {
         server = Server::get();
-        if (!server && pg::testing::binaries_are_required()) FAIL() << Server::why_not();
-        if (!server) GTEST_SKIP() << Server::why_not();
+        ASSERT_NE(server, nullptr) << Server::why_not();
         directory = ::testing::TempDir() + "tarn-proxy-" + std::to_string(getpid());
         std::filesystem::create_directories(directory);
         backplane.socket_directory = server->socket_directory();
