@@ -9,10 +9,15 @@
 //
 // Invariants
 //   O1  the caller holds the lineage's lock, so the WAL has its last end.
+//       [FenceTest.WhoeverHoldsTheLockIsKilledAndOrphansToo,
+//       LifecycleTest.ASupervisorKilledAloneIsReplacedAndFencesTheRest]
 //   O2  WAL from redo to its end has been read and checked; it reaches the restore point's
 //       consistent_lsn and everything the old incarnation knew to be durable, or nothing is opened.
+//       [LifecycleTest.WalCutShortIsRefusedAndNotOpened]
 //   O3  a shut-down control file is kept only if there is no WAL behind it and the lineage is its
-//       own.
+//       own. [LifecycleTest.AStopBeforeARebootLeavesNothingToReplay,
+//       LifecycleTest.NothingCommittedIsLostWhenTheWholeTreeIsKilled,
+//       BranchTest.ABranchOfAStoppedOrNeverStartedParentIsTheSame]
 //
 // Crash: until finish_incarnation() the old incarnation stays the newest and is opened again.
 // Fails with data_loss (O2); nothing is changed that a second try would miss.

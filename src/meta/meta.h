@@ -5,8 +5,10 @@
 //
 // Invariants
 //   M1  a mutation writes the wanted state and its operation in one transaction, or nothing.
+//       [MetaTest.FailedTransactionLeavesNothing,
+//       MetaTest.FailedCommitLeavesNothingAndTheNextOneWorks]
 //   M2  the file's version is the number of migrations applied; a newer file is refused, never
-//   touched.
+//       touched. [MetaTest.FileOfANewerVersionIsRefused]
 //
 // Threads: any. Functions given to read() and write() must not call read() or write().
 // Crash: an unfinished transaction is as if it had never begun.

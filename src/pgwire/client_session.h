@@ -10,8 +10,11 @@
 //
 // Invariants
 //   I1  No password is asked for, and none is taken, before on_tls().
+//       [ClientSession.RefusesAPlainConnectionBeforeAnyPassword]
 //   I2  Nothing is kept but the packet being read, at most kPasswordBytesMax.
+//       [Fuzz.AClientSessionSurvivesAnythingAndStaysBounded]
 //   I3  After a Close action no other action follows.
+//       [ClientSession.RefusesAPlainConnectionBeforeAnyPassword]
 //
 // Threads: one at a time.
 #pragma once

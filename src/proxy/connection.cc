@@ -120,7 +120,7 @@ bool Connection::shake_hands() {
     return true;
 }
 
-// I2: only its going away counts.
+// C2: only its going away counts.
 bool Connection::watch_for_hangup() {
     if (!client_.flush() || client_.is_hung_up()) close();
     return false;

@@ -9,9 +9,13 @@
 // connection and take the error message with it.
 //
 // Invariants
-//   I1  The backplane's wake() is called only after authenticate() agreed.
-//   I2  Nothing is read from the client while it is not its turn.
-//   I3  A connection that waits for anything but a query has a deadline.
+//   C1  The backplane's wake() is called only after authenticate() agreed.
+//       [ProxyTest.AWrongPasswordWakesNothing]
+//   C2  Nothing is read from the client while it is not its turn.
+//       [ProxyTest.AClientThatDoesNotReadCostsNoMemory]
+//   C3  A connection that waits for anything but a query has a deadline.
+//       [ProxyTest.SilentClientsAreDroppedBeforeTheLoginButNotWhileTheyFetchTheirPassword,
+//       ProxyTest.SessionsEndWhenIdleOrOld]
 //
 // Threads: the event loop's only.
 #pragma once

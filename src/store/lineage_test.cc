@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "store/index_writer.h"
 #include "store/page_log.h"
 #include "store/paths.h"
 #include "store/test_directory.h"
@@ -147,6 +148,17 @@ TEST_F(LineageTest, AChildSeesItsParentAsOfTheRestorePointAndNeitherSeesTheOther
 
     // A grandchild, by way of an index of the child over two of the parent.
     RestorePoint third = child.seal(nullptr, &second);
+    auto names = [](const std::vector<IndexRef>& indexes) {
+        std::vector<RestorePointId> ids;
+        for (const IndexRef& each : indexes)
+            ids.push_back({{each.lineage, each.incarnation}, each.number});
+        return ids;
+    };
+    // Its own index, whose sources are its own log, and then just what its base names (N3, X2).
+    ASSERT_EQ(third.indexes.size(), second.indexes.size() + 1);
+    EXPECT_EQ(names({third.indexes.begin() + 1, third.indexes.end()}), names(second.indexes));
+    auto own = good(LoadedIndex::load(store.disk(), store.root().c_str(), third.indexes[0]));
+    EXPECT_EQ(own.sources(), (std::vector<LogId>{{2, 1}}));
     good(store.create_lineage({3, third.id, {}}));
     Running grandchild(store, begin(store, 3, &third));
     EXPECT_EQ(grandchild.read(0), 9);
@@ -242,6 +254,25 @@ TEST_F(LineageTest, BlocksBeyondTheLengthsOfTheBaseStayZerosWhenTheFileGrowsAgai
     EXPECT_EQ(third.read(3), 1);
     EXPECT_EQ(third.read(4), 0);
     EXPECT_EQ(third.read(5), 0);
+}
+
+// R3
+TEST_F(LineageTest, TheBirthOfAFileThatIsGoneIsNotGivenOutAgain) {
+    good(store.create_lineage({1, {}, {}}));
+    LogId log = begin(store, 1, nullptr);
+    Running first(store, log);
+    first.write(0, 1);
+    uint64_t birth = first.file()->birth.load();
+    ASSERT_EQ(first.pages().seal("control", 7, 1), 0);
+    first.pages().map().unlink(first.file());
+    RestorePoint base = good(store.index_seal(log, nullptr, nullptr, 1));
+    EXPECT_TRUE(base.files.empty());
+    EXPECT_GT(base.next_birth, birth);
+    good(save(store.disk(), store.root().c_str(), base));
+
+    Running second(store, begin(store, 1, &base));
+    EXPECT_GT(second.file()->birth.load(), birth);
+    EXPECT_EQ(second.read(0), 0);
 }
 
 TEST_F(LineageTest, AFencedLogTakesNoMoreWrites) {

@@ -1,13 +1,11 @@
 // page_log.h: appends page versions to an incarnation's log and reads versions back. Shim-safe.
 //
-// Order of every write: page bytes, then header, then map (M3). Nothing is overwritten, so a reader
+// Order of every write: page bytes, then header, then map (P3). Nothing is overwritten, so a reader
 // never sees half a page. docs/formats/log.md has bytes, order of syncs and the crash table.
 //
 // Fails with -ENOSPC (nothing changed), -EIO (fenced, poisoned, checksum mismatch, disk).
 // Threads: any process; see page_map.h for what the caller serialises.
 #pragma once
-
-#include <sys/uio.h>
 
 #include "store/index_reader.h"
 #include "store/page_map.h"

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <cerrno>
+
 #include "store/page_log.h"
 #include "store/paths.h"
+#include "store/slot_scan.h"
 #include "store/test_directory.h"
 #include "sys/sim_disk.h"
 
@@ -42,6 +45,24 @@ struct PageLogDurableTest : testing::Test {
         std::string page(kBlockBytes, fill);
         const void* pages[] = {page.data()};
         return log.write(to, 0, pages, 1);
+    }
+    static std::string read(PageLog& log, FileEntry* from) {
+        std::string page(kBlockBytes, '?');
+        void* pages[] = {page.data()};
+        EXPECT_EQ(log.read(from, 0, pages, 1), 0);
+        return page;
+    }
+    // A slot of the first segment whose header is there, and whose page is not what it says.
+    static bool has_header_without_page(sys::SimDisk& disk, uint64_t slot) {
+        SlotHeader header;
+        std::string page(kBlockBytes, '?');
+        auto slots = good(sys::File::open(disk, segment_path(kRoot, kLog, 0, true).text, O_RDONLY));
+        good(slots.read(&header, sizeof header, slot * sizeof header));
+        if (slot_state(header, kLog, slot) != SlotState::written) return false;
+        auto pages =
+            good(sys::File::open(disk, segment_path(kRoot, kLog, 0, false).text, O_RDONLY));
+        good(pages.read(page.data(), page.size(), slot * kBlockBytes));
+        return crc32c(0, page.data(), page.size()) != header.page_crc;
     }
 
     void* base = nullptr;
@@ -81,6 +102,49 @@ TEST_F(PageLogDurableTest, ASegmentThatIsMadeDuringAnothersSyncGetsItsNameSynced
         EXPECT_TRUE(good(sys::exists(disk, segment_path(kRoot, kLog, 1, true).text)))
             << "seed " << seed;
     }
+}
+
+// P3, L2: whoever looks at any moment of a write sees the version before it, whole.
+TEST_F(PageLogDurableTest, AWriteIsSeenWholeOrNotAtAll) {
+    int moments = 0;
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+        sys::SimDisk disk(seed);
+        PageMap map = make_map(disk);
+        PageLog mine(disk, map), other(disk, map);
+        FileEntry* to = file(map, 1);
+        ASSERT_EQ(write(mine, to, 'a'), 0);
+        EXPECT_EQ(read(other, to), std::string(kBlockBytes, 'a'));
+        if (seed > 0) disk.shorten_one_in(2);
+        disk.before_each_change([&] {
+            ++moments;
+            EXPECT_EQ(map.lookup(to, 0).location, Location::at(1, 0));
+            EXPECT_FALSE(has_header_without_page(disk, 1)) << "seed " << seed;
+            EXPECT_EQ(read(other, to), std::string(kBlockBytes, 'a'));
+        });
+        ASSERT_EQ(write(mine, to, 'b'), 0);
+        disk.before_each_change({});
+        EXPECT_EQ(read(other, to), std::string(kBlockBytes, 'b'));
+    }
+    EXPECT_GT(moments, 40);  // some were seen with half a page, or half a header, written
+}
+
+// L4
+TEST_F(PageLogDurableTest, AFullDiskIsMetBeforeASlotIsDrawn) {
+    sys::SimDisk disk(1);
+    PageMap map = make_map(disk);
+    PageLog log(disk, map);
+    FileEntry* to = file(map, 1);
+    ASSERT_EQ(write(log, to, 'a'), 0);
+    disk.limit_space(0);
+    uint64_t slots = 1;
+    int result = 0;
+    while ((result = write(log, to, 'b')) == 0) ASSERT_LT(++slots, 10000u);
+    EXPECT_EQ(result, -ENOSPC);
+    EXPECT_EQ(map.header().next_slot.load(), slots);
+    EXPECT_EQ(map.header().allocated_slots.load(), slots);
+    disk.limit_space(-1);
+    EXPECT_EQ(write(log, to, 'c'), 0);
+    EXPECT_EQ(read(log, to), std::string(kBlockBytes, 'c'));
 }
 
 // PostgreSQL sets hint bits and commit bits in a page that another process is writing out.

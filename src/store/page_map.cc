@@ -69,7 +69,7 @@ PageMap::Node* PageMap::node_at(uint32_t offset) const {
 }
 
 // Takes zeroed memory from the arena; its offset, or 0 with *failure set. What a dying process took
-// and did not publish is lost to the map until it is made anew (M5).
+// and did not publish is lost to the map until it is made anew (P5).
 uint32_t PageMap::allocate(uint64_t bytes, int* failure) {
     bytes = (bytes + kUnit - 1) / kUnit * kUnit;
     uint64_t begin = header_->arena_next.load(std::memory_order_relaxed);
@@ -78,7 +78,7 @@ uint32_t PageMap::allocate(uint64_t bytes, int* failure) {
             *failure = -ENOSPC;
             return 0;
         }
-        // Space first, place afterwards (M1): without space nothing is consumed.
+        // Space first, place afterwards (P1): without space nothing is consumed.
         uint64_t backed = header_->arena_allocated.load(std::memory_order_acquire);
         while (backed < begin + bytes) {
             uint64_t wanted = (begin + bytes + kGrowBytes - 1) / kGrowBytes * kGrowBytes;

@@ -6,12 +6,16 @@
 // lives. It is never synced: after a crash it is made anew from a restore point.
 //
 // Invariants
-//   M1  memory below `arena_allocated` is backed by allocated disk space: touching it cannot raise
-//       SIGBUS.
-//   M2  every offset stored in the area points below `arena_next`, or is 0.
-//   M3  a block's location is published (release) only after its page and header are in the log.
-//   M4  a file's `length` never falls but by truncate(), which the caller holds exclusively.
-//   M5  no lock: whoever dies at any instruction leaves the map usable.
+//   P1  memory below `arena_allocated` is backed by allocated disk space: touching it cannot raise
+//       SIGBUS. [PageMapTest.AFullDiskIsMetBeforeAnyOfItsMemoryIsUsed]
+//   P2  every offset stored in the area points below `arena_next`, or is 0.
+//       [PageMapTest.AFullDiskIsMetBeforeAnyOfItsMemoryIsUsed]
+//   P3  a block's location is published (release) only after its page and header are in the log.
+//       [PageLogDurableTest.AWriteIsSeenWholeOrNotAtAll]
+//   P4  a file's `length` never falls but by truncate(), which the caller holds exclusively.
+//       [PageMapTest.LengthsFallByTruncateOnlyWhoeverElseGrowsThem]
+//   P5  no lock: whoever dies at any instruction leaves the map usable.
+//       [PageMapTest.WhoeverIsKilledInTheMiddleLeavesTheMapUsable]
 //
 // Threads: any process, any time. Callers serialise writes of one block, and truncates of one file
 // (PostgreSQL's buffer and relation locks do).

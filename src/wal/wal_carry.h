@@ -3,8 +3,12 @@
 // Invariants
 //   W1  no file that PostgreSQL can write shares an inode with another incarnation: linked are only
 //       segments of timelines that the new incarnation never writes, within one lineage.
+//       [CrashedWal.OnlyWholeDurableSegmentsAreLinked,
+//       CrashedWal.CutCopyEndsAtTheMomentWithZerosBehindIt]
 //   W2  behind a cut there are zeros to the end of the segment, and no later segment.
-//   W3  when carry() answers, data and names are durable.
+//       [CrashedWal.CutCopyEndsAtTheMomentWithZerosBehindIt]
+//   W3  when carry() answers, data and names are durable. [WalPowerLoss.WhatWasCarriedOutlivesIt,
+//       EverySite.WithoutItSomeSeedLosesWal]
 #pragma once
 
 #include "base/lsn.h"

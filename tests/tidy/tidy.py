@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks what no compiler checks: layering, READMEs, marks, widths, sizes, paths of one machine.
+"""Checks what no compiler checks: layering, READMEs, marks, widths, sizes, paths of one machine,
+and that each invariant names a test that is there.
 
     tests/tidy/tidy.py [ROOT]
 
@@ -20,8 +21,8 @@ LEVELS = {
     "store": 2, "meta": 2,
     "shim": 3, "wal": 3,
     "compute": 4,
-    "control": 5, "proxy": 5, "sync": 5,
-    "api": 6, "mcp": 6, "cli": 6,
+    "control": 5, "proxy": 5,
+    "api": 6, "cli": 6,
     "main": 7,
 }
 
@@ -35,6 +36,10 @@ LINES_MAX = 900
 MARKS = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]) + r")\b")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
+# "P1  what always holds. [Suite.Name, other_test.cc]", in a comment or a list of Markdown.
+INVARIANT = re.compile(r"^(?://  |-) ([A-Z])(\d) ")
+CITED = re.compile(r"\[([^\]]*)\]")
+TEST = re.compile(r"^TEST(?:_F|_P)?\((\w+),\s*(\w+)\)", re.MULTILINE)
 # Home folders and the like; places that the file system standard gives to everybody are fine.
 PRIVATE_PATHS = re.compile(r"(?<![\w.~}/-])/(?:home|Users)/[a-z][\w.-]*/|(?<![\w.~}/-])/(?:root|opt)/[\w.-]+")
 STANDARD_TOPS = {"srv", "tmp", "var", "usr", "etc", "home", "root", "opt", "mnt", "run", "builds", "Users", "dev"}
@@ -45,12 +50,19 @@ class Tidy:
         self.root = Path(root).resolve()
         self.findings = []
         self.includes = {}  # source file below src -> [(line, included path)]
+        self.tests = set()  # Suite.Name, and the names of files with tests
+        self.invariants = {}  # letter -> the file whose invariants have it
 
     def report(self, path, line, text):
         self.findings.append(f"{path.relative_to(self.root)}:{line}: {text}")
 
     def run(self):
-        for path in sorted(self.files()):
+        files = sorted(self.files())
+        for path in files:
+            if path.suffix == ".cc" and "_test" in path.stem:
+                self.tests.add(path.name)
+                self.tests.update(".".join(name) for name in TEST.findall(path.read_text()))
+        for path in files:
             self.check_text(path)
         source = self.root / "src"
         if source.is_dir():
@@ -76,6 +88,8 @@ class Tidy:
         in_source = relative.parts[0] == "src" and path.suffix in SOURCE
         if path.suffix in SOURCE | {".py", ".sh"} and len(lines) > LINES_MAX:
             self.report(path, len(lines), f"more than {LINES_MAX} lines: find the second idea and move it out")
+        if path.suffix in {".h", ".md"}:
+            self.check_invariants(path, lines)
         tops = self.machine_tops()
         for number, line in enumerate(lines, 1):
             if mark := MARKS.search(line):
@@ -89,6 +103,27 @@ class Tidy:
                 self.check_links(path, number, line)
             if in_source and (include := INCLUDE.match(line)):
                 self.check_include(path, number, include.group(1))
+
+    def check_invariants(self, path, lines):
+        for number, line in enumerate(lines, 1):
+            if not (head := INVARIANT.match(line)):
+                continue
+            letter, name = head.group(1), head.group(1) + head.group(2)
+            if self.invariants.setdefault(letter, path) != path:
+                self.report(path, number, f"invariant {name}: {letter} is the letter of "
+                                          f"{self.invariants[letter].name}: take another")
+            text = line
+            for follower in lines[number:]:
+                if not re.match(r"(//    | )  *\S", follower):
+                    break
+                text += follower.removeprefix("//")
+            cited = re.split(r"[\s`,]+", " ".join(CITED.findall(text)).strip(" `"))
+            if not cited[0]:
+                self.report(path, number, f"invariant {name} names no test: [Suite.Name], or [assumed of whom]")
+            elif cited[0] != "assumed":
+                for test in filter(None, cited):
+                    if test not in self.tests:
+                        self.report(path, number, f"invariant {name} names {test}, which is no test: mend it")
 
     def check_links(self, path, number, line):
         for target in LINK.findall(line):

@@ -86,6 +86,18 @@ class TidySelfTest(unittest.TestCase):
         self.assert_red({"src/store/long.cc": "\n" * 901}, "src/store/long.cc:901", "more than 900 lines")
         self.assertEqual(self.findings({"src/store/long.cc": "\n" * 900}), [])
 
+    def test_invariants_and_their_tests(self):
+        def header(text):
+            return {"src/store/near.h": f"// Invariants\n{text}//\n// Threads: any.\n"}
+        test = {"src/store/near_test.cc": "TEST_F(Near, Holds) {}\n"}
+        good = header("//   N1  holds, and\n//       how. [Near.Holds,\n//       near_test.cc]\n"
+                      "//   N2  holds. [assumed of the caller]\n")
+        self.assertEqual(self.findings({**good, **test}), [])
+        self.assert_red(good | {"src/store/near_test.cc": "\n"}, "src/store/near.h:2", "Near.Holds, which is no test")
+        self.assert_red(header("//   N1  holds.\n"), "src/store/near.h:2", "N1 names no test")
+        self.assert_red({**header("//   N1  holds. [near_test.cc]\n"), **test, "docs/a.md": "- N1 Holds. [`Near.Holds`]\n"},
+                        "src/store/near.h:2", "N is the letter of a.md")
+
     def test_paths_of_one_machine(self):
         for path in ["/ho" + "me/jane/tarn", "/ro" + "ot/tarn", "/op" + "t/pg/17"]:
             self.assert_red({"docs/a.md": f"run {path}/bin\n"}, "docs/a.md:1", "path of one machine")
