@@ -51,15 +51,6 @@ Result<std::string> generate_private_key() {
     return contents(bio.get());
 }
 
-// The contract's text comes first: tools look for it.
-Error refused(std::string_view reason, std::string detail) {
-    return error(Code::unauthenticated, "OAuth: User is not authorized: {}", detail)
-        .with_reason(std::string(reason))
-        .with_hint(
-            "use a token of generate_database_credential for this endpoint as the password, "
-            "and the user it was made for as the Postgres user");
-}
-
 // Decoding without a key checks nothing: it only finds out which key to check with.
 std::string kid_of(const std::string& token) {
     jwt_t* unverified = nullptr;
@@ -140,32 +131,28 @@ Result<std::string> Credentials::sign(const std::string& user, const std::string
     return std::string(text.get());
 }
 
-Result<void> Credentials::verify(const std::string& token, std::string_view endpoint_uid,
+TokenVerdict Credentials::verify(const std::string& token, std::string_view endpoint_uid,
                                  std::string_view postgres_user) const {
-    auto invalid = [] { return refused("token_invalid", "the password is no valid token"); };
-    if (token.size() > kMaxTokenBytes || token.find('\0') != token.npos) return invalid();
+    if (token.size() > kMaxTokenBytes || token.find('\0') != token.npos)
+        return TokenVerdict::invalid;
     auto key = keys_.find(kid_of(token));
-    if (key == keys_.end()) return invalid();
+    if (key == keys_.end()) return TokenVerdict::invalid;
     const std::string& pem = key->second.public_pem;
     jwt_t* raw = nullptr;
     if (jwt_decode(&raw, token.c_str(), reinterpret_cast<const unsigned char*>(pem.data()),
                    static_cast<int>(pem.size())) != 0)
-        return invalid();
+        return TokenVerdict::invalid;
     Jwt decoded(raw);
     // Without this check a token could be "signed" by HMAC with our public key.
-    if (jwt_get_alg(raw) != JWT_ALG_ES256) return invalid();
+    if (jwt_get_alg(raw) != JWT_ALG_ES256) return TokenVerdict::invalid;
     const char* subject = jwt_get_grant(raw, "sub");
     const char* endpoint = jwt_get_grant(raw, "endpoint");
-    if (!subject || !endpoint) return invalid();
+    if (!subject || !endpoint) return TokenVerdict::invalid;
     Time expires{seconds{jwt_get_grant_int(raw, "exp")}};
-    if (expires <= core_.now())
-        return refused("token_expired", fmt::format("the token expired at {}", rfc3339(expires)));
-    if (endpoint != endpoint_uid)
-        return refused("wrong_endpoint", "the token was made for another endpoint");
-    if (subject != postgres_user)
-        return refused("wrong_user", fmt::format("the token was made for user \"{}\", not \"{}\"",
-                                                 subject, postgres_user));
-    return {};
+    if (expires <= core_.now()) return TokenVerdict::expired;
+    if (endpoint != endpoint_uid) return TokenVerdict::wrong_endpoint;
+    if (subject != postgres_user) return TokenVerdict::wrong_user;
+    return TokenVerdict::good;
 }
 
 Result<std::string> public_key_of(const std::string& private_pem) {

@@ -26,6 +26,9 @@ struct CredentialRequest {
     std::optional<Time> expire_time;
 };
 
+// What a token is to whom shows it. How a client is told is the proxy's business.
+enum class TokenVerdict { good, invalid, expired, wrong_endpoint, wrong_user };
+
 class Credentials {
   public:
     explicit Credentials(Core& core) : core_(core) {}
@@ -35,9 +38,8 @@ class Credentials {
 
     Result<DatabaseCredential> generate(const Identity& caller, const CredentialRequest& request);
 
-    // Whether `token` logs `postgres_user` in to the endpoint now. unauthenticated otherwise; the
-    // reason() is "token_invalid", "token_expired", "wrong_endpoint" or "wrong_user".
-    Result<void> verify(const std::string& token, std::string_view endpoint_uid,
+    // Whether `token` logs `postgres_user` in to the endpoint now.
+    TokenVerdict verify(const std::string& token, std::string_view endpoint_uid,
                         std::string_view postgres_user) const;
 
   private:

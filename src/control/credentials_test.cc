@@ -24,17 +24,12 @@ class CredentialsTest : public ControlFixture {
     Result<DatabaseCredential> generate(CredentialRequest request = {kEndpoint, {}, {}}) {
         return control_->credentials.generate(caller_, request);
     }
-    // Why the token does not let in; "" if it does.
-    std::string refusal(const std::string& token, const std::string& endpoint,
-                        const std::string& user) {
-        auto verified = control_->credentials.verify(token, endpoint, user);
-        if (verified.ok()) return "";
-        EXPECT_EQ(verified.error().code(), Code::unauthenticated);
-        EXPECT_TRUE(verified.error().message().starts_with("OAuth: User is not authorized"));
-        return verified.error().reason();
+    TokenVerdict verdict(const std::string& token, const std::string& endpoint,
+                         const std::string& user) {
+        return control_->credentials.verify(token, endpoint, user);
     }
-    std::string refusal(const std::string& token) {
-        return refusal(token, uid_, caller_.user_name);
+    TokenVerdict verdict(const std::string& token) {
+        return verdict(token, uid_, caller_.user_name);
     }
 
     // A token with these claims under any algorithm and key.
@@ -65,26 +60,26 @@ TEST_F(CredentialsTest, LetsItsUserIntoItsEndpointForAnHour) {
     auto made = generate();
     ASSERT_TRUE(made.ok()) << message(made);
     EXPECT_EQ(made->expire_time, now_ + seconds{3600});
-    EXPECT_EQ(refusal(made->token), "");
+    EXPECT_EQ(verdict(made->token), TokenVerdict::good);
     pass(seconds{3599});
-    EXPECT_EQ(refusal(made->token), "");
+    EXPECT_EQ(verdict(made->token), TokenVerdict::good);
     pass(seconds{1});
-    EXPECT_EQ(refusal(made->token), "token_expired");
+    EXPECT_EQ(verdict(made->token), TokenVerdict::expired);
 }
 
 TEST_F(CredentialsTest, LetsNobodyElseAndNowhereElse) {
     std::string token = generate()->token;
-    EXPECT_EQ(refusal(token, "ep-other", caller_.user_name), "wrong_endpoint");
-    EXPECT_EQ(refusal(token, uid_, "postgres"), "wrong_user");
-    EXPECT_EQ(refusal(token, uid_, "jane.doe@example.com"), "wrong_user");
-    EXPECT_EQ(refusal(token, uid_, ""), "wrong_user");
+    EXPECT_EQ(verdict(token, "ep-other", caller_.user_name), TokenVerdict::wrong_endpoint);
+    EXPECT_EQ(verdict(token, uid_, "postgres"), TokenVerdict::wrong_user);
+    EXPECT_EQ(verdict(token, uid_, "jane.doe@example.com"), TokenVerdict::wrong_user);
+    EXPECT_EQ(verdict(token, uid_, ""), TokenVerdict::wrong_user);
 }
 
 TEST_F(CredentialsTest, WhatIsNoTokenIsRefused) {
     for (std::string text :
          {std::string(), std::string("x"), std::string("a.b.c"), std::string(".."),
           std::string(60000, 'x'), std::string("a\0b", 3), std::string("\xff\xfe")})
-        EXPECT_EQ(refusal(text), "token_invalid") << text.substr(0, 20);
+        EXPECT_EQ(verdict(text), TokenVerdict::invalid) << text.substr(0, 20);
 }
 
 TEST_F(CredentialsTest, EveryChangedByteIsNoticed) {
@@ -93,26 +88,27 @@ TEST_F(CredentialsTest, EveryChangedByteIsNoticed) {
          ++i) {  // the last character has bits that nobody reads
         std::string changed = token;
         changed[i] = changed[i] == 'A' ? 'B' : 'A';
-        EXPECT_NE(refusal(changed), "") << i;
+        EXPECT_NE(verdict(changed), TokenVerdict::good) << i;
     }
 }
 
 TEST_F(CredentialsTest, ForeignAlgorithmsAndKeysAreRefused) {
     meta::SigningKeyRow key = stored_key();
-    EXPECT_EQ(refusal(forge(JWT_ALG_ES256, key.private_key, key.kid)), "");  // the forge works
-    EXPECT_EQ(refusal(forge(JWT_ALG_NONE, "", key.kid)), "token_invalid");
-    EXPECT_EQ(refusal(forge(JWT_ALG_ES256, key.private_key, "unknown")), "token_invalid");
-    EXPECT_EQ(refusal(forge(JWT_ALG_ES256, key.private_key, "")), "token_invalid");
+    EXPECT_EQ(verdict(forge(JWT_ALG_ES256, key.private_key, key.kid)),
+              TokenVerdict::good);  // the forge works
+    EXPECT_EQ(verdict(forge(JWT_ALG_NONE, "", key.kid)), TokenVerdict::invalid);
+    EXPECT_EQ(verdict(forge(JWT_ALG_ES256, key.private_key, "unknown")), TokenVerdict::invalid);
+    EXPECT_EQ(verdict(forge(JWT_ALG_ES256, key.private_key, "")), TokenVerdict::invalid);
     // The classic: an HMAC whose "secret" is the public key.
     for (jwt_alg_t algorithm : {JWT_ALG_HS256, JWT_ALG_HS384, JWT_ALG_HS512})
-        EXPECT_EQ(refusal(forge(algorithm, public_key_of(key.private_key).value(), key.kid)),
-                  "token_invalid");
+        EXPECT_EQ(verdict(forge(algorithm, public_key_of(key.private_key).value(), key.kid)),
+                  TokenVerdict::invalid);
 }
 
 TEST_F(CredentialsTest, TokensOutliveTheServer) {
     std::string token = generate()->token;
     open();
-    EXPECT_EQ(refusal(token), "");
+    EXPECT_EQ(verdict(token), TokenVerdict::good);
     EXPECT_EQ(meta_->read([](meta::Session& s) { return meta::list_signing_keys(s); })->size(), 1u);
 }
 

@@ -10,14 +10,6 @@ namespace {
 constexpr int kWakers =
     8;  // computes that start side by side; more would only slow each other down
 
-// The control plane's word for a refused token, in the form the service gives it to clients.
-Error as_login_error(const Error& refused, const std::string& user) {
-    if (refused.reason() == "token_expired") return proxy::expired_token(user);
-    if (refused.reason() == "wrong_user") return proxy::wrong_user(user);
-    if (refused.reason() == "wrong_endpoint") return proxy::wrong_endpoint(user);
-    return proxy::bad_password(user);
-}
-
 }  // namespace
 
 Result<void> FrontDoor::start(const proxy::Options& options, const std::string& address_block) {
@@ -51,10 +43,20 @@ Result<std::string> FrontDoor::endpoint_named(const std::string& name) {
 }
 
 Result<void> FrontDoor::authenticate(const std::string& endpoint, const proxy::Login& login) {
-    auto verified = control_.credentials.verify(login.password, endpoint, login.user);
-    if (verified.ok()) return {};
-    if (verified.error().code() != Code::unauthenticated) return std::move(verified).error();
-    return as_login_error(verified.error(), login.user);
+    using control::TokenVerdict;
+    switch (control_.credentials.verify(login.password, endpoint, login.user)) {
+        case TokenVerdict::good:
+            return {};
+        case TokenVerdict::expired:
+            return proxy::expired_token(login.user);
+        case TokenVerdict::wrong_user:
+            return proxy::wrong_user(login.user);
+        case TokenVerdict::wrong_endpoint:
+            return proxy::wrong_endpoint(login.user);
+        case TokenVerdict::invalid:
+            break;
+    }
+    return proxy::bad_password(login.user);
 }
 
 void FrontDoor::wake(const std::string& endpoint, Awake done) {

@@ -54,11 +54,6 @@ Error wrong_endpoint(const std::string& user) {
         fmt::format("the token of \"{}\" is for another endpoint: {}", user, kMint));
 }
 
-Error native_login_disabled() {
-    return refused(Code::unauthenticated, "28P01",
-                   "native postgres login is disabled for this endpoint", kMint);
-}
-
 Error too_many_connections(const std::string& whose, size_t connections_max) {
     return refused(Code::quota_exceeded, "53300",
                    fmt::format("too many connections: {} takes {}", whose, connections_max),

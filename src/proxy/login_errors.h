@@ -16,7 +16,6 @@ Error bad_password(const std::string& user);      // 28P01: neither a token nor 
 Error expired_token(const std::string& user);     // 28P01
 Error wrong_user(const std::string& user);        // 28P01: the token is another identity's
 Error wrong_endpoint(const std::string& user);    // 28P01: the token is another endpoint's
-Error native_login_disabled();                    // 28P01
 Error too_many_connections(const std::string& whose, size_t connections_max);  // 53300
 // A compute that could not be woken: 57P03, with the reason.
 Error cannot_wake(Error reason);
