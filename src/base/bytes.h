@@ -27,4 +27,10 @@ void put(void* data, size_t offset, T value) {
     std::memcpy(static_cast<char*>(data) + offset, &value, sizeof(T));
 }
 
+inline bool is_zeros(const void* data, size_t size) {
+    const char* bytes = static_cast<const char*>(data);
+    // Each byte equals the one before it, and the first is zero.
+    return size == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
 }  // namespace tarn

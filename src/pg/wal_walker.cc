@@ -1,5 +1,6 @@
 #include "pg/wal_walker.h"
 
+#include "base/bytes.h"
 #include "base/crc32c.h"
 #include "pg/wal_name.h"
 
@@ -12,12 +13,6 @@ constexpr uint64_t align8(uint64_t value) {
 }
 constexpr uint64_t page_of(uint64_t lsn) {
     return lsn - lsn % kWalPageSize;
-}
-
-bool all_zero(const std::byte* data, size_t size) {
-    for (size_t i = 0; i < size; ++i)
-        if (data[i] != std::byte{0}) return false;
-    return true;
 }
 
 bool valid_rmid(uint8_t rmid) {
@@ -178,7 +173,7 @@ WalStop WalWalker::check_page() const {
     auto magic = load<uint16_t>(page_, offset::magic);
     auto flags = load<uint16_t>(page_, offset::info);
     if (options_.major == 0 || magic != wal_page_magic(options_.major))
-        return all_zero(page_, offset::short_size) ? WalStop::empty_page : WalStop::bad_magic;
+        return is_zeros(page_, offset::short_size) ? WalStop::empty_page : WalStop::bad_magic;
     if ((flags & ~wal_page_flag::all) != 0) return WalStop::bad_page_flags;
     if ((flags & wal_page_flag::long_header) != 0) {
         if (options_.system_identifier != 0 &&

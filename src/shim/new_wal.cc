@@ -3,19 +3,13 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstring>
 
+#include "base/bytes.h"
 #include "shim/real.h"
 
 namespace tarn::shim {
 
 namespace {
-
-bool is_zeros(const iovec& part) {
-    const char* bytes = static_cast<const char*>(part.iov_base);
-    return part.iov_len == 0 ||
-           (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, part.iov_len - 1) == 0);
-}
 
 bool ends_before(int fd, off_t offset) {
     struct stat status;
@@ -28,7 +22,7 @@ int64_t write_new_wal(int fd, const iovec* parts, int count, off_t offset) {
     size_t size = 0;
     bool zeros = true;
     for (int i = 0; i < count && zeros; ++i) {
-        zeros = is_zeros(parts[i]);
+        zeros = is_zeros(parts[i].iov_base, parts[i].iov_len);
         size += parts[i].iov_len;
     }
     int64_t done;

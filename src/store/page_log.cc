@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/bytes.h"
 #include "store/paths.h"
 
 namespace tarn::store {
@@ -19,13 +20,6 @@ constexpr uint64_t kLaterStep = 2048;  // 16 MiB
 constexpr uint64_t kSmallLog = 1024;
 
 constexpr int kReadAttempts = 100;  // of a version that a writer keeps replacing
-
-bool is_zeros(const void* page) {
-    const char* bytes = static_cast<const char*>(page);
-    uint64_t first;
-    std::memcpy(&first, bytes, sizeof first);
-    return first == 0 && std::memcmp(bytes, bytes + sizeof first, kBlockBytes - sizeof first) == 0;
-}
 
 template <class T>
 void raise(std::atomic<T>& value, T least) {
@@ -205,12 +199,12 @@ int PageLog::write_batch(FileEntry* file, uint32_t block, const void* const* pag
         Version old = map_.lookup(file, block + done);
         bool zeros = old.location.is_zeros() ||
                      (!old.location.known() && block + done >= file->inherited.load());
-        if (zeros && is_zeros(pages[done])) {
+        if (zeros && is_zeros(pages[done], kBlockBytes)) {
             ++done;
             continue;
         }
         uint32_t run = 1;
-        while (done + run < count && !is_zeros(pages[done + run])) ++run;
+        while (done + run < count && !is_zeros(pages[done + run], kBlockBytes)) ++run;
         int result = append(file, SlotKind::page, block + done, pages + done, run, versions);
         if (result < 0) return result;
         for (uint32_t i = 0; i < run; ++i)

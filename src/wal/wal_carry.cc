@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <span>
 #include <vector>
 
+#include "base/bytes.h"
 #include "pg/wal_format.h"
 #include "pg/wal_record.h"
 #include "store/paths.h"
@@ -18,11 +18,6 @@ namespace tarn::wal {
 namespace {
 
 constexpr size_t kChunk = 64 << 10;
-
-bool all_zero(std::string_view bytes) {
-    return bytes.empty() || (bytes.front() == 0 &&
-                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
 
 // Which bytes of a segment a copy has: its first page, which says whose it is, and a stretch. The
 // rest is holes, read as zeros.
@@ -37,7 +32,7 @@ Result<void> copy_bytes(const sys::File& from, const sys::File& to, Stretch stre
         size_t wanted = std::min<uint64_t>(chunk.size(), stretch.end - at);
         size_t got = TRY(from.read_some(chunk.data(), wanted, at));
         if (got == 0) break;  // a segment that was being made: what is missing is zeros
-        if (!all_zero({chunk.data(), got})) TRY(to.write(chunk.data(), got, at));
+        if (!is_zeros(chunk.data(), got)) TRY(to.write(chunk.data(), got, at));
         at += got;
     }
     return {};
@@ -48,7 +43,7 @@ Result<void> copy_first_page(const sys::File& from, const sys::File& to, Stretch
     char page[pg::kWalPageSize];
     size_t wanted = std::min<uint64_t>(sizeof page, stretch.end);
     size_t got = TRY(from.read_some(page, wanted, 0));
-    if (all_zero({page, got})) return {};
+    if (is_zeros(page, got)) return {};
     if (system_identifier != 0)
         TRY(pg::patch_segment_system_identifier(std::as_writable_bytes(std::span(page, got)),
                                                 system_identifier));
