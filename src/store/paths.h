@@ -1,13 +1,5 @@
 // paths.h: where the files of the store lie. Shim-safe: formats into the caller's buffer.
-//
-//   <root>/lineages/<lineage, 16 hex>/lineage               record of the lineage
-//                                    /lock                  held by every process of its compute
-//                                    /<incarnation, 8 digits>/incarnation  its record
-//                                        /<segment, 8 digits>.pages, .slots  the log
-//                                        /<number, 8 digits>.index           sealed indexes
-//                                        /<number, 8 digits>.restore         restore points
-//                                        /map                       shared page map (scratch)
-//                                        /wal/, /wal_archive/       the caller's own journal
+// The tree as a whole: docs/formats/lineage.md.
 #pragma once
 
 #include <cstddef>
