@@ -26,8 +26,7 @@ Result<void> check_size(std::string_view field, double cu) {
 }
 
 // Settings that safety, isolation or the way to the compute rest on, and those that run programs.
-bool is_reserved(std::string_view name) {
-    static constexpr std::string_view kNames[] = {"allow_alter_system",
+constexpr std::string_view kReservedSettings[] = {"allow_alter_system",
                                                   "allow_in_place_tablespaces",
                                                   "bonjour",
                                                   "cluster_name",
@@ -90,11 +89,13 @@ bool is_reserved(std::string_view name) {
                                                   "ignore_checksum_failure",
                                                   "ignore_invalid_pages",
                                                   "ignore_system_indexes"};
-    static constexpr std::string_view kPrefixes[] = {
-        "archive_", "recovery_", "ssl", "unix_socket_", "krb_", "debug_", "syslog"};
-    for (std::string_view prefix : kPrefixes)
+constexpr std::string_view kReservedPrefixes[] = {"archive_", "recovery_", "ssl",   "unix_socket_",
+                                                  "krb_",     "debug_",    "syslog"};
+
+bool is_reserved(std::string_view name) {
+    for (std::string_view prefix : kReservedPrefixes)
         if (name.starts_with(prefix)) return true;
-    for (std::string_view reserved : kNames)
+    for (std::string_view reserved : kReservedSettings)
         if (name == reserved) return true;
     return false;
 }
