@@ -1,4 +1,4 @@
-// error_response.h: ErrorResponse and NoticeResponse, and how an Error of ours gets its SQLSTATE.
+// error_response.h: ErrorResponse, and how an Error of ours gets its SQLSTATE.
 //
 // The table of codes gives every Error a SQLSTATE. Where a client must see a finer one (28P01 for a
 // wrong password, 3D000 for a missing database), the Error carries it as reason "sqlstate:28P01".
@@ -17,7 +17,7 @@ Error with_sqlstate(Error error, std::string_view sqlstate);
 std::string_view sqlstate_of(const Error& error);
 bool has_sqlstate(const Error& error);
 
-// The fields of an ErrorResponse or NoticeResponse that Tarn writes and reads.
+// The fields of an ErrorResponse that Tarn writes and reads.
 struct ErrorFields {
     std::string severity = "FATAL";
     std::string sqlstate = {};
@@ -29,7 +29,7 @@ struct ErrorFields {
 std::string error_response(const ErrorFields& fields);
 std::string error_response(const Error& error);  // FATAL
 
-// Reads the body of either; malformed if it is not a list of fields.
+// Reads the body of one; malformed if it is not a list of fields.
 Result<ErrorFields> parse_error_fields(std::string_view body);
 
 }  // namespace tarn::pgwire

@@ -43,7 +43,7 @@ static_assert(offsetof(SlotHeader, slot) == 8 && offsetof(SlotHeader, lineage) =
               offsetof(SlotHeader, block) == 56);
 
 // Where a page version lies: a source (which log) and a slot of it, in one word.
-// 0 says "not known here"; kZeros says "the page is zeros".
+// 0 says "not known here"; zeros() says "the page is zeros".
 struct Location {
     uint64_t word = 0;
 
