@@ -1,6 +1,5 @@
 #include "compute/birth.h"
 
-#include <cerrno>
 #include <chrono>
 
 #include "compute/attachments.h"

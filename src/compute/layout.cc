@@ -1,7 +1,6 @@
 #include "compute/layout.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>

@@ -1,7 +1,5 @@
 #include "compute/postgres_install.h"
 
-#include <unistd.h>
-
 #include <charconv>
 
 #include "base/log.h"

@@ -6,7 +6,6 @@
 #include <cerrno>
 
 #include "base/log.h"
-#include "compute/attachments.h"
 #include "compute/import.h"
 #include "compute/probe.h"
 #include "compute/run.h"

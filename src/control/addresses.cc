@@ -1,7 +1,6 @@
 #include "control/addresses.h"
 
 #include <charconv>
-#include <optional>
 
 #include "meta/endpoints.h"
 #include "meta/settings.h"

@@ -1,5 +1,4 @@
 #include "control/control_fixture.h"
-#include "meta/settings.h"
 
 namespace tarn::control {
 namespace {

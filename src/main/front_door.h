@@ -4,7 +4,6 @@
 // To the control plane it is the front door: open and close addresses, end sessions, who is in use.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>

@@ -2,8 +2,6 @@
 
 #include <openssl/err.h>
 
-#include <cstring>
-
 #include "base/log.h"
 #include "sys/clock.h"
 

@@ -3,7 +3,7 @@
 #include <cerrno>
 
 #include "shim/export.h"
-#include "shim/page_file.h"
+#include "shim/handles.h"
 #include "shim/real.h"
 #include "shim/state.h"
 #include "shim/wal_tracker.h"

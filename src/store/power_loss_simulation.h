@@ -7,7 +7,6 @@
 // a model in plain maps (power_loss_model.h).
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>

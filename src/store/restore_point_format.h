@@ -2,7 +2,6 @@
 // records of lineages and incarnations (docs/formats/lineage.md).
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 #include "store/codec.h"

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>
-#include <unistd.h>
 
 #include <charconv>
 #include <cstring>

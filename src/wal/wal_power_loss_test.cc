@@ -3,7 +3,6 @@
 //
 // TARN_SEED=N runs that seed alone.
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>

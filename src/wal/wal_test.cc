@@ -1,6 +1,5 @@
 // Against WAL that stock PostgreSQL has written.
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
