@@ -47,9 +47,10 @@ Code code_of_errno(int number) {
 }  // namespace
 
 Error errno_error(int number, std::string_view doing) {
-    return Error(code_of_errno(number),
-                 fmt::format("{}: {}", doing, std::generic_category().message(number)))
-        .with_errno(number);
+    Error failure(code_of_errno(number),
+                  fmt::format("{}: {}", doing, std::generic_category().message(number)));
+    const char* hint = failure.code() == Code::no_space ? "free some space on that disk" : "";
+    return std::move(failure).with_hint(hint).with_errno(number);
 }
 
 void check_failed(const char* file, int line, const char* condition, std::string text) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <memory>
 
 namespace tarn {
@@ -39,6 +40,14 @@ TEST(Result, ErrnoBecomesCodeAndText) {
     EXPECT_EQ(full.code(), Code::no_space);
     EXPECT_EQ(full.message(), "write page: No space left on device");
     EXPECT_EQ(full.os_errno(), ENOSPC);
+}
+
+TEST(Result, FullDiskComesWithWhatToDo) {
+    Error full = errno_error(ENOSPC, "write page");
+    EXPECT_EQ(full.code(), Code::no_space);
+    EXPECT_EQ(full.os_errno(), ENOSPC);
+    EXPECT_FALSE(full.hint().empty());
+    EXPECT_TRUE(errno_error(EIO, "write page").hint().empty());
 }
 
 TEST(Result, EveryCodeHasAllItsFaces) {

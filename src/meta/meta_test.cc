@@ -325,5 +325,18 @@ TEST_F(MetaTest, SettingsAndKeysAreKept) {
     EXPECT_EQ(keys.at(1).retire_time, at(3));
 }
 
+TEST_F(MetaTest, AFullDiskIsToldInOneLineWithWhatToDo) {
+    auto connection = Connection::open(directory_ + "/small.db", false);
+    ASSERT_TRUE(connection.ok());
+    std::string script = "PRAGMA max_page_count = 2;\nCREATE TABLE a (x);\nCREATE TABLE b (x);\n";
+    auto full = connection->execute(script + script);
+    ASSERT_FALSE(full.ok());
+    EXPECT_EQ(full.error().code(), Code::no_space) << full.error().text();
+    EXPECT_EQ(full.error().text().find('\n'), std::string::npos) << full.error().text();
+    EXPECT_FALSE(full.error().hint().empty());
+    auto wrong = connection->execute("PRAGMA cache_size;\nSELECT missing;\n");
+    EXPECT_EQ(wrong.error().message(), "run \"PRAGMA cache_size; ...\": no such column: missing");
+}
+
 }  // namespace
 }  // namespace tarn::meta

@@ -34,8 +34,20 @@ Code code_of(int status) {
     }
 }
 
+// A statement in one line of a message.
+std::string shown(std::string_view sql) {
+    constexpr size_t kMost = 80;
+    std::string_view line = sql.substr(0, sql.find('\n'));
+    bool cut = line.size() < sql.size() || line.size() > kMost;
+    return fmt::format("\"{}{}\"", line.substr(0, kMost), cut ? " ..." : "");
+}
+
 Error failure(sqlite3* database, int status, std::string_view doing) {
-    return error(code_of(status), "{}: {}", doing,
+    Code code = code_of(status);
+    // Shared memory of the journal that does not fit is not SQLITE_FULL but an I/O error.
+    bool full = code == Code::io_error && database && sqlite3_system_errno(database) == ENOSPC;
+    if (code == Code::no_space || full) return errno_error(ENOSPC, doing);
+    return error(code, "{}: {}", doing,
                  database ? sqlite3_errmsg(database) : sqlite3_errstr(status));
 }
 
@@ -58,7 +70,7 @@ Result<bool> Statement::step() {
     if (status == SQLITE_ROW) return true;
     if (status == SQLITE_DONE) return false;
     return failure(sqlite3_db_handle(statement_.get()), status,
-                   fmt::format("run \"{}\"", sqlite3_sql(statement_.get())));
+                   fmt::format("run {}", shown(sqlite3_sql(statement_.get()))));
 }
 
 std::string Statement::text() {
@@ -117,14 +129,14 @@ Result<Statement> Connection::prepare(std::string_view sql) {
     int status = sqlite3_prepare_v2(database_.get(), sql.data(), static_cast<int>(sql.size()),
                                     &statement, nullptr);
     if (status != SQLITE_OK)
-        return failure(database_.get(), status, fmt::format("prepare \"{}\"", sql));
+        return failure(database_.get(), status, fmt::format("prepare {}", shown(sql)));
     return Statement(statement);
 }
 
 Result<void> Connection::execute(const std::string& script) {
     int status = sqlite3_exec(database_.get(), script.c_str(), nullptr, nullptr, nullptr);
     if (status != SQLITE_OK)
-        return failure(database_.get(), status, fmt::format("run \"{}\"", script));
+        return failure(database_.get(), status, fmt::format("run {}", shown(script)));
     return {};
 }
 
