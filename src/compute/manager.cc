@@ -33,10 +33,10 @@ constexpr milliseconds kStartLimit{600'000};
 constexpr milliseconds kStopLimit{90'000};
 constexpr milliseconds kGreetingLimit{5'000};
 constexpr milliseconds kRestorePointLimit{60'000};
-// A branch replays the parent's WAL since its last checkpoint: more than this is worth a
-// checkpoint.
-constexpr uint64_t kReplayBytesMax = 4 << 20;
-constexpr std::chrono::seconds kForcedCheckpointInterval{10};
+// A branch copies and replays the parent's WAL since its last checkpoint: more than this is worth a
+// checkpoint, but not for each of many branches in a row.
+constexpr uint64_t kReplayBytesMax = 3 << 19;
+constexpr std::chrono::seconds kForcedCheckpointInterval{3};
 
 ComputeState state_of(Phase phase) {
     switch (phase) {

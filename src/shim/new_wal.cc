@@ -5,11 +5,21 @@
 #include <cerrno>
 
 #include "base/bytes.h"
+#include "pg/wal_format.h"
+#include "pg/wal_name.h"
 #include "shim/real.h"
 
 namespace tarn::shim {
 
 namespace {
+
+// A page that says another address than its place in the segment: readers stop there as they stop
+// at zeros.
+bool is_misplaced_page(const iovec& part, off_t offset) {
+    if (part.iov_len != pg::kWalPageSize || offset % pg::kWalPageSize != 0) return false;
+    auto address = load<uint64_t>(part.iov_base, pg::wal_page_offset::address);
+    return address % pg::kDefaultWalSegmentSize != static_cast<uint64_t>(offset);
+}
 
 bool ends_before(int fd, off_t offset) {
     struct stat status;
@@ -20,13 +30,14 @@ bool ends_before(int fd, off_t offset) {
 
 int64_t write_new_wal(int fd, const iovec* parts, int count, off_t offset) {
     size_t size = 0;
-    bool zeros = true;
-    for (int i = 0; i < count && zeros; ++i) {
-        zeros = is_zeros(parts[i].iov_base, parts[i].iov_len);
+    bool empty = true;
+    for (int i = 0; i < count && empty; ++i) {
+        empty = is_zeros(parts[i].iov_base, parts[i].iov_len) ||
+                is_misplaced_page(parts[i], offset + static_cast<off_t>(size));
         size += parts[i].iov_len;
     }
     int64_t done;
-    if (zeros && ends_before(fd, offset))
+    if (empty && ends_before(fd, offset))
         done = real::ftruncate(fd, offset + static_cast<off_t>(size)) < 0
                    ? -1
                    : static_cast<int64_t>(size);

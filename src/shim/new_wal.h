@@ -1,10 +1,13 @@
 // new_wal.h: WAL segments that recovery makes take no disk space for their zeros.
 //
-// At its end, recovery begins a timeline with a copy of the last segment, and makes the next one
-// too when that is three quarters full. PostgreSQL fills both with zeros and syncs them before it
-// answers anybody: up to 32 MiB of disk, and some 0.15 s a segment, for every branch, whatever it
-// will write. Here zeros are left out, and the file reads the same. Segments that are made later
-// are filled as always, which makes the syncs of commits cheaper.
+// At its end, recovery begins a timeline with a copy of the last segment, and makes the next
+// one too when that is three quarters full. PostgreSQL fills both to their ends and syncs them
+// before it answers anybody: up to 32 MiB of disk, and some 0.15 s a segment, for every branch,
+// whatever it will write. The next one it fills with zeros; the copy (XLogFileCopy in xlog.c)
+// with the last page that it copied, over and over, because its buffer is cleared only where a
+// part was read. Both are left out here: the file reads as zeros there, where every reader ends
+// in either case. Segments that are made later are filled as always, which makes the syncs of
+// commits cheaper.
 #pragma once
 
 #include <sys/types.h>
