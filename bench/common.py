@@ -71,7 +71,10 @@ def drop_caches(*folders):
                 path = Path(root, name)
                 if path.is_symlink() or not path.is_file():
                     continue
-                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    descriptor = os.open(path, os.O_RDONLY)
+                except FileNotFoundError:  # of a database that still runs
+                    continue
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
                 os.close(descriptor)
 
@@ -87,8 +90,3 @@ def files_of(folder):
                 continue
             found[status.st_dev, status.st_ino] = status.st_blocks / 2
     return found
-
-
-def new_kib(before, after):
-    """KiB of what was not there before. What goes meanwhile, as history is removed, is nobody's gain."""
-    return sum(kib for inode, kib in after.items() if inode not in before)

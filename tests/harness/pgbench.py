@@ -1,5 +1,6 @@
 """Runs pgbench, PostgreSQL's own load generator, against connection parameters of the harness."""
 
+import functools
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
+@functools.cache
 def program():
     """A pgbench that runs: Debian's client package has a wrapper that needs the server's package."""
     candidates = [shutil.which("pgbench"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"), reverse=True),
@@ -40,7 +42,8 @@ def start(connection, *arguments):
 
 def run(connection, *arguments):
     """Transactions a second, and transactions, of one run that must end without an error."""
-    done = subprocess.run([program(), "-n", *map(str, arguments)], env=environment(connection), capture_output=True, text=True)
+    done = subprocess.run([program(), "-n", *map(str, arguments)], env=environment(connection), capture_output=True, text=True,
+                          timeout=3600)
     if done.returncode != 0:
         raise RuntimeError(f"pgbench failed:\n{done.stderr[-2000:]}")
     tps = re.search(r"tps = ([\d.]+)", done.stdout)

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -21,6 +20,7 @@ from databricks.sdk.service.postgres import (Branch, BranchSpec, Duration, Endpo
                                              FieldMask, Project, ProjectSpec)
 
 from . import processes
+from .guard import Guard
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 TARN = Path(os.environ.get("TARN_BIN", PROJECT_ROOT / "build/release/bin/tarn"))
@@ -75,10 +75,7 @@ class Server:
         self.process = None
         self._client = None
         atexit.register(self.destroy)
-        self._guard = subprocess.Popen([sys.executable, "-m", "harness.guard"], stdin=subprocess.PIPE, text=True,
-                                       cwd=PROJECT_ROOT / "tests", start_new_session=True)
-        self._guard.stdin.write(f"{self.root}\n")
-        self._guard.stdin.flush()
+        self._guard = Guard(self.root)
 
     # Starting and ending
 
@@ -138,9 +135,7 @@ class Server:
         os.close(self._block_lock)
         if not os.environ.get("TARN_KEEP"):  # to look at what a failed test left
             shutil.rmtree(self.root, ignore_errors=True)
-        self._guard.kill()
-        self._guard.wait()
-        self._guard.stdin.close()
+        self._guard.dismiss()
 
     def __enter__(self):
         return self.start()

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 
 from . import processes
+from .guard import Guard
 
 
 def binaries(major):
@@ -41,11 +42,16 @@ class StockPostgres:
         self.log = self.root / "log"
         self.settings = dict(settings or {})
         self.process = None
+        self._guard = Guard(self.root)
         self.root.chmod(0o755)
         if options := unprivileged():
             os.chown(self.root, options["user"], options["group"])
-        subprocess.run([self.bin / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "--no-sync"], check=True,
-                       stdout=subprocess.DEVNULL, cwd="/", **options)
+        # Tarn's own encoding and locale: how text is checked and compared costs both sides the same.
+        locale = ["--encoding=UTF8", "--locale=C.UTF-8"]
+        if major >= 17:
+            locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        subprocess.run([self.bin / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "--no-sync", *locale],
+                       check=True, stdout=subprocess.DEVNULL, cwd="/", **options)
 
     def start(self, seconds=120):
         settings = {"listen_addresses": "", "unix_socket_directories": str(self.root), **self.settings}
@@ -88,6 +94,7 @@ class StockPostgres:
         if self.process:
             self.process.wait()
         shutil.rmtree(self.root, ignore_errors=True)
+        self._guard.dismiss()
 
     def __enter__(self):
         return self.start()
