@@ -11,6 +11,7 @@ Control::Control(meta::Meta& meta, compute::Computes& computes, Environment envi
             .board = {},
             .lineages = {}},
       wake(core_),
+      wakers(wake),
       identities(core_),
       credentials(core_),
       projects(core_, wake),
@@ -20,7 +21,7 @@ Control::Control(meta::Meta& meta, compute::Computes& computes, Environment envi
       databases(core_),
       operations(core_, projects, branches, endpoints),
       reconciler(core_, wake),
-      housekeeper(core_, wake, projects, branches) {}
+      housekeeper(core_, wake, wakers, projects, branches) {}
 
 Result<std::unique_ptr<Control>> Control::open(meta::Meta& meta, compute::Computes& computes,
                                                Environment environment, Options options) {
@@ -42,6 +43,7 @@ void Control::stop() {
     core_.computes.let_go();  // else a start that hangs would hold up the end
     housekeeper.stop();
     reconciler.stop();
+    wakers.stop();
     core_.computes.on_exit([](const std::string&) {});
 }
 

@@ -16,6 +16,7 @@
 #include "control/reconciler.h"
 #include "control/roles.h"
 #include "control/wake.h"
+#include "control/wakers.h"
 
 namespace tarn::control {
 
@@ -43,6 +44,7 @@ class Control {
 
   public:
     Wake wake;
+    Wakers wakers;
     Identities identities;
     Credentials credentials;
     Projects projects;

@@ -42,7 +42,7 @@ void Housekeeper::run(std::stop_token stop) {
     std::mutex mutex;
     std::condition_variable_any ticks;
     for (int tick = 1; !stop.stop_requested(); ++tick) {
-        wake_.restart_crashed();
+        restart_crashed();
         wake_.suspend_idle();
         if (tick % kTicksOfDueRound == 0) end_what_is_due();
         if (tick % kTicksOfSavedRound == 0) wake_.save_activity();
@@ -52,10 +52,19 @@ void Housekeeper::run(std::stop_token stop) {
 }
 
 void Housekeeper::run_once() {
-    wake_.restart_crashed();
+    restart_crashed();
     wake_.suspend_idle();
     end_what_is_due();
     wake_.save_activity();
+}
+
+// Not waited for: a start that hangs must not hold up everything else.
+void Housekeeper::restart_crashed() {
+    for (const std::string& uid : wake_.crashed_in_use())
+        wakers_.wake(uid, [uid](const Result<compute::ComputeStatus>& woken) {
+            if (!woken.ok())
+                log::warn("control: restart endpoint {}: {}", uid, woken.error().text());
+        });
 }
 
 void Housekeeper::end_what_is_due() {

@@ -9,14 +9,14 @@
 
 #include "control/branches.h"
 #include "control/projects.h"
-#include "control/wake.h"
+#include "control/wakers.h"
 
 namespace tarn::control {
 
 class Housekeeper {
   public:
-    Housekeeper(Core& core, Wake& wake, Projects& projects, Branches& branches)
-        : core_(core), wake_(wake), projects_(projects), branches_(branches) {}
+    Housekeeper(Core& core, Wake& wake, Wakers& wakers, Projects& projects, Branches& branches)
+        : core_(core), wake_(wake), wakers_(wakers), projects_(projects), branches_(branches) {}
     ~Housekeeper() { stop(); }
 
     void start();
@@ -26,10 +26,12 @@ class Housekeeper {
 
   private:
     void run(std::stop_token stop);
+    void restart_crashed();
     void end_what_is_due();
 
     Core& core_;
     Wake& wake_;
+    Wakers& wakers_;
     Projects& projects_;
     Branches& branches_;
     std::jthread thread_;

@@ -143,17 +143,15 @@ void Wake::suspend_if_idle(const std::string& uid) {
     if (!saved.ok()) log::warn("control: save activity of {}: {}", uid, saved.error().text());
 }
 
-void Wake::restart_crashed() {
+std::vector<std::string> Wake::crashed_in_use() {
     std::vector<std::string> crashed;
     {
         std::lock_guard lock(mutex_);
         crashed.swap(crashed_);
     }
-    for (const std::string& uid : crashed) {
-        if (activity(uid).open_sessions == 0) continue;  // the next connection will wake it
-        auto woken = wake(uid);
-        if (!woken.ok()) log::warn("control: restart endpoint {}: {}", uid, woken.error().text());
-    }
+    // The next connection will wake the others.
+    std::erase_if(crashed, [&](const auto& uid) { return activity(uid).open_sessions == 0; });
+    return crashed;
 }
 
 void Wake::save_activity() {

@@ -39,8 +39,8 @@ class Wake {
 
     // Suspends what has been idle for its time.
     void suspend_idle();
-    // Starts again what ended unasked while clients were connected to it.
-    void restart_crashed();
+    // What ended unasked, since the last call, and has clients connected: to be woken for them.
+    std::vector<std::string> crashed_in_use();
     // Writes down when endpoints were last used.
     void save_activity();
 

@@ -5,28 +5,16 @@
 
 namespace tarn {
 
-namespace {
-
-constexpr int kWakers =
-    8;  // computes that start side by side; more would only slow each other down
-
-}  // namespace
-
 Result<void> FrontDoor::start(const proxy::Options& options, const std::string& address_block) {
     proxy_ = TRY(proxy::Proxy::start(options, *this));
     std::string probe = address_block.substr(0, address_block.rfind('.')) + ".1";
     TRY_CTX(proxy_->add_listener(probe), "listen for endpoints on {}", probe);
     proxy_->remove_listener(probe);
-    for (int i = 0; i < kWakers; ++i)
-        wakers_.emplace_back([this](std::stop_token stop) { wake_waiting(stop); });
     return {};
 }
 
 void FrontDoor::stop() {
-    if (proxy_) proxy_->stop();  // first: from now on nobody asks for a wake
-    for (std::jthread& waker : wakers_) waker.request_stop();
-    wakers_.clear();
-    queue_.clear();
+    if (proxy_) proxy_->stop();
 }
 
 Result<std::string> FrontDoor::endpoint_at(const std::string& address) {
@@ -62,26 +50,13 @@ Result<void> FrontDoor::authenticate(const std::string& endpoint, const proxy::L
 void FrontDoor::wake(const std::string& endpoint, Awake done) {
     compute::ComputeStatus status = computes_.status(endpoint);
     if (status.state == compute::ComputeState::running) return done(status.socket_directory);
-    std::lock_guard lock(mutex_);
-    queue_.push_back({endpoint, std::move(done)});
-    wanted_.notify_one();
-}
-
-void FrontDoor::wake_waiting(std::stop_token stop) {
-    for (;;) {
-        Wanted wanted;
-        {
-            std::unique_lock lock(mutex_);
-            if (!wanted_.wait(lock, stop, [this] { return !queue_.empty(); })) return;
-            wanted = std::move(queue_.front());
-            queue_.pop_front();
-        }
-        auto status = control_.wake.wake(wanted.endpoint);
-        if (status.ok())
-            wanted.done(status->socket_directory);
-        else
-            wanted.done(std::move(status).error());  // the proxy logs it and tells the client
-    }
+    control_.wakers.wake(endpoint,
+                         [done = std::move(done)](const Result<compute::ComputeStatus>& woken) {
+                             if (woken.ok())
+                                 done(woken->socket_directory);
+                             else
+                                 done(woken.error());  // the proxy logs it and tells the client
+                         });
 }
 
 Result<void> FrontDoor::open(const std::string& address) {

@@ -4,13 +4,8 @@
 // To the control plane it is the front door: open and close addresses, end sessions, who is in use.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "control/control.h"
 #include "proxy/proxy.h"
@@ -41,21 +36,10 @@ class FrontDoor final : public proxy::Backplane, public control::FrontDoor {
     control::Activity activity(const std::string& endpoint_uid) const override;
 
   private:
-    struct Wanted {
-        std::string endpoint;
-        Awake done;
-    };
-    void wake_waiting(std::stop_token stop);
-
     control::Control& control_;
     meta::Meta& meta_;
     const compute::Computes& computes_;
     std::unique_ptr<proxy::Proxy> proxy_;  // constant after start()
-
-    std::mutex mutex_;
-    std::condition_variable_any wanted_;
-    std::deque<Wanted> queue_;  // under mutex_; no longer than the proxy has connections
-    std::vector<std::jthread> wakers_;
 };
 
 }  // namespace tarn
