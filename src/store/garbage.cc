@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "base/log.h"
 #include "store/lineage.h"
 #include "store/log_state.h"
 #include "store/paths.h"
@@ -42,9 +43,14 @@ Result<Store::Kept> Store::kept_of(LogId running) const {
 
     // And those that records name, of this lineage or of others.
     for (uint64_t other : TRY(lineages())) {
-        keep(TRY(lineage(other)).parent);
-        for (uint32_t number : TRY(incarnations(other)))
-            keep(TRY(incarnation({other, number})).base);
+        auto origins = origins_of(other);
+        if (origins.ok())
+            std::for_each(origins->begin(), origins->end(), keep);
+        else if (may_descend(other, running.lineage))
+            return std::move(origins).error();
+        else
+            log::warn("store: lineage {:016x}, which does not descend from {:016x}: {}", other,
+                      running.lineage, origins.error().text());
     }
 
     // Indexes that the kept ones name. Each must be readable, or nothing is removed.
@@ -57,6 +63,36 @@ Result<Store::Kept> Store::kept_of(LogId running) const {
                 kept.indexes.insert({index.incarnation, index.number});
     }
     return kept;
+}
+
+// The restore points that the records of a lineage name.
+Result<std::vector<RestorePointId>> Store::origins_of(uint64_t id) const {
+    auto read = [&]() -> Result<std::vector<RestorePointId>> {
+        std::vector<RestorePointId> origins{TRY(lineage(id)).parent};
+        for (uint32_t number : TRY(incarnations(id)))
+            origins.push_back(TRY(incarnation({id, number})).base);
+        return origins;
+    };
+    auto origins = read();
+    if (origins.ok()) return origins;
+    return std::move(origins)
+        .error()
+        .context("history that it may name is kept")
+        .with_hint(
+            fmt::format("bring that file back, or delete the branch whose lineage is {:016x}", id));
+}
+
+// May records of `id` name history of `ancestor`? They name that of the lineages it descends from
+// and its own. Whenever that cannot be told, they may.
+bool Store::may_descend(uint64_t id, uint64_t ancestor) const {
+    std::set<uint64_t> seen;
+    for (;;) {
+        if (id == ancestor || !seen.insert(id).second) return true;
+        auto record = lineage(id);
+        if (!record.ok()) return true;
+        if (record->parent.number == 0) return false;
+        id = record->parent.log.lineage;
+    }
 }
 
 Result<void> Store::remove_all_but(const Kept& kept, LogId log) const {
@@ -86,7 +122,8 @@ Result<void> Store::remove_all_but(const Kept& kept, LogId log) const {
 Result<void> Store::collect_garbage(uint64_t lineage) const {
     std::vector<uint32_t> numbers = TRY(incarnations(lineage));
     if (numbers.empty()) return {};
-    Kept kept = TRY(kept_of({lineage, numbers.back()}));
+    Kept kept =
+        TRY_CTX(kept_of({lineage, numbers.back()}), "collect garbage of lineage {:016x}", lineage);
     for (uint32_t number : numbers) TRY(remove_all_but(kept, {lineage, number}));
     return {};
 }

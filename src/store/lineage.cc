@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 
 #include "base/log.h"
 #include "store/lineage_record.h"
@@ -114,22 +115,32 @@ Result<std::vector<uint64_t>> Store::dependents(uint64_t lineage) const {
     std::vector<uint64_t> found;
     for (uint64_t other : TRY(lineages())) {
         if (other == lineage) continue;
-        bool depends = TRY(this->lineage(other)).parent.log.lineage == lineage;
-        // An incarnation's restore points name, of other lineages, what its base names: no more.
-        for (uint32_t number : TRY(incarnations(other))) {
-            if (depends) break;
-            RestorePointId base = TRY(incarnation({other, number})).base;
-            if (base.number == 0) continue;
-            depends = base.log.lineage == lineage;
-            if (depends) break;
-            RestorePoint point = TRY_CTX(load_restore_point(*disk_, root_.c_str(), base),
-                                         "look for dependents of lineage {:016x}", lineage);
-            for (const IndexRef& index : point.indexes)
-                depends = depends || index.lineage == lineage;
+        auto depends = depends_on(other, lineage);
+        if (!depends.ok() && may_descend(other, lineage)) {
+            log::error("store: lineage {:016x} is kept for {:016x}: {}", lineage, other,
+                       depends.error().text());
+            found.push_back(other);
+        } else if (depends.ok() && *depends) {
+            found.push_back(other);
         }
-        if (depends) found.push_back(other);
     }
     return found;
+}
+
+Result<bool> Store::depends_on(uint64_t other, uint64_t lineage) const {
+    std::vector<RestorePointId> origins = TRY(origins_of(other));
+    for (const RestorePointId& origin : origins)
+        if (origin.number != 0 && origin.log.lineage == lineage) return true;
+    // An incarnation's restore points name, of other lineages, what its base names: no more. What
+    // the lineage began from is the base of its first one.
+    for (const RestorePointId& base : std::span(origins).subspan(1)) {
+        if (base.number == 0) continue;
+        RestorePoint point = TRY_CTX(load_restore_point(*disk_, root_.c_str(), base),
+                                     "look for dependents of lineage {:016x}", lineage);
+        for (const IndexRef& index : point.indexes)
+            if (index.lineage == lineage) return true;
+    }
+    return false;
 }
 
 Result<void> Store::remove_unfinished() {

@@ -54,7 +54,8 @@ class Store {
     // Removes the directory whole; one that is not there is fine. Whoever still needs its history
     // (children) must be asked first: see `dependents`.
     Result<void> remove_lineage(uint64_t lineage);
-    // Lineages that were branched from this one, or whose restore points name its indexes.
+    // Lineages that were branched from this one, or whose restore points name its indexes. One
+    // whose records cannot be read counts if it may descend from it.
     Result<std::vector<uint64_t>> dependents(uint64_t lineage) const;
     // Removes directories of lineages whose making was cut short. Only while nobody makes any: at
     // the start of the server. Incarnations may be in the making then, by computes that outlived
@@ -95,7 +96,8 @@ class Store {
 
     // Removes restore points and indexes of the lineage that nobody needs: all but the newest two
     // restore points of the running chain and those that any record names, and indexes that no kept
-    // one names. The log itself stays. Nobody may be branching from the lineage meanwhile.
+    // one names. The log itself stays. Nobody may be branching from the lineage meanwhile. An
+    // error, and nothing is removed, while a record cannot be read that may name its history.
     Result<void> collect_garbage(uint64_t lineage) const;
 
     // Ends an incarnation for ever: its map's state word, if the map is there.
@@ -112,6 +114,9 @@ class Store {
                              IndexContents& contents) const;
     struct Kept;  // garbage.cc
     Result<Kept> kept_of(LogId running) const;
+    Result<std::vector<RestorePointId>> origins_of(uint64_t lineage) const;
+    Result<bool> depends_on(uint64_t other, uint64_t lineage) const;
+    bool may_descend(uint64_t lineage, uint64_t ancestor) const;
     Result<void> remove_all_but(const Kept& kept, LogId log) const;
 
     sys::Disk* disk_;

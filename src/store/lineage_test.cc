@@ -230,6 +230,70 @@ TEST_F(LineageTest, GarbageGoesAndWhatIsNamedStays) {
     EXPECT_EQ(running.read(1), 1);
 }
 
+// Flips a bit in the middle of a record.
+void damage(const std::string& path) {
+    auto bytes = good(sys::read_file(sys::real_disk(), path));
+    bytes[bytes.size() / 2] ^= 1;
+    ASSERT_TRUE(sys::write_scratch(sys::real_disk(), path, bytes).ok());
+}
+
+// Lineages 1, its child 2, and 3 by itself; six restore points of 1 and of 3.
+struct DamagedRecordTest : LineageTest {
+    void SetUp() override {
+        for (uint64_t lineage : {1u, 3u}) {
+            good(store.create_lineage({lineage, {}, {}}));
+            LogId log = begin(store, lineage, nullptr);
+            Running running(store, log);
+            std::optional<RestorePoint> point;
+            for (int round = 1; round <= 6; ++round) {
+                running.write(static_cast<uint32_t>(round), round);
+                point = running.seal(point ? &*point : nullptr, nullptr);
+                if (lineage == 1 && round == 2) second = point->id;
+            }
+        }
+        RestorePoint point = good(load_restore_point(store.disk(), store.root().c_str(), second));
+        good(store.create_lineage({2, second, {}}));
+        child = begin(store, 2, &point);
+    }
+    size_t restore_points(uint64_t lineage) {
+        return good(store.restore_points({lineage, 1})).size();
+    }
+    RestorePointId second;
+    LogId child;
+};
+
+TEST_F(DamagedRecordTest, HistoryThatAnIncarnationRecordMayNameStaysAndOtherGoes) {
+    std::string path =
+        incarnation_directory(store.root().c_str(), child).text + std::string("/incarnation");
+    damage(path);
+    auto collected = store.collect_garbage(1);
+    ASSERT_FALSE(collected.ok());
+    EXPECT_NE(collected.error().text().find(path), std::string::npos) << collected.error().text();
+    EXPECT_NE(collected.error().hint().find("delete the branch whose lineage is 0000000000000002"),
+              std::string::npos);
+    EXPECT_EQ(restore_points(1), 6u);
+    EXPECT_EQ(good(store.dependents(1)), std::vector<uint64_t>{2});
+    EXPECT_FALSE(store.collect_garbage(2).ok());
+
+    good(store.collect_garbage(3));
+    EXPECT_EQ(restore_points(3), 2u);
+    EXPECT_TRUE(good(store.dependents(3)).empty());
+
+    good(store.remove_lineage(2));  // what the hint says
+    good(store.collect_garbage(1));
+    EXPECT_EQ(restore_points(1), 2u);
+}
+
+TEST_F(DamagedRecordTest, ALineageRecordMayNameTheHistoryOfAll) {
+    damage(lineage_directory(store.root().c_str(), 2).text + std::string("/lineage"));
+    for (uint64_t lineage : {1u, 3u}) {
+        EXPECT_FALSE(store.collect_garbage(lineage).ok());
+        EXPECT_EQ(restore_points(lineage), 6u);
+        EXPECT_EQ(good(store.dependents(lineage)), std::vector<uint64_t>{2});
+    }
+    EXPECT_TRUE(good(store.dependents(2)).empty()) << "it can be removed itself";
+}
+
 // A file is cut between a seal and the taking of the lengths. PostgreSQL, starting again from
 // there, finds it as short as its WAL says and cuts nothing; it grows again, by zeros that need no
 // slot.
