@@ -16,6 +16,7 @@ void FrameTracker::feed(std::string_view bytes) {
         }
         if (head_bytes_ == 0 && static_cast<size_t>(end - at) >= kHeaderBytes) [[likely]] {
             uint32_t length = load_be32(at + 1);
+            last_type_ = *at;
             broken_ = length < 4;
             body_left_ = length - 4;
             at += kHeaderBytes;
@@ -29,6 +30,7 @@ void FrameTracker::feed(std::string_view bytes) {
 void FrameTracker::on_head() {
     uint32_t length = load_be32(head_ + 1);
     head_bytes_ = 0;
+    last_type_ = head_[0];
     broken_ = length < 4;
     body_left_ = length - 4;
 }

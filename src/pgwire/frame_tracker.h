@@ -16,6 +16,8 @@ class FrameTracker {
     void feed(std::string_view bytes);
 
     bool between_messages() const { return body_left_ == 0 && head_bytes_ == 0; }
+    // Of the last message that has begun; 0 before the first.
+    char last_type() const { return last_type_; }
     // A length that cannot be: boundaries are no longer known.
     bool broken() const { return broken_; }
 
@@ -25,6 +27,7 @@ class FrameTracker {
     uint64_t body_left_ = 0;
     char head_[kHeaderBytes] = {};  // type and length
     uint8_t head_bytes_ = 0;
+    char last_type_ = 0;
     bool broken_ = false;
 };
 

@@ -295,7 +295,10 @@ bool Connection::relay() {
     }
     if (outcome == Relay::Outcome::more) wants_turn_ = true;
     if (outcome == Relay::Outcome::client_gone) close();
-    if (outcome == Relay::Outcome::server_gone) return end(), true;
+    if (outcome == Relay::Outcome::server_gone) {
+        if (relay_->ended_silently()) client_.write(pgwire::error_response(compute_lost()));
+        return end(), true;
+    }
     return false;
 }
 

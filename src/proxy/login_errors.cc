@@ -68,4 +68,9 @@ Error cannot_wake(Error reason) {
     return pgwire::with_sqlstate(std::move(failed), "57P03");
 }
 
+Error compute_lost() {
+    return refused(Code::unavailable, "57P02", "the compute of this endpoint ended unexpectedly",
+                   "connect again; what was acknowledged is there, what was not may be or not");
+}
+
 }  // namespace tarn::proxy

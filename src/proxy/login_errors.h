@@ -19,5 +19,7 @@ Error wrong_endpoint(const std::string& user);    // 28P01: the token is another
 Error too_many_connections(const std::string& whose, size_t connections_max);  // 53300
 // A compute that could not be woken: 57P03, with the reason.
 Error cannot_wake(Error reason);
+// To a client whose compute ended, killed perhaps, without telling it.
+Error compute_lost();
 
 }  // namespace tarn::proxy

@@ -191,6 +191,35 @@ TEST_F(ProxyTest, AServerThatShutsDownSaysSoItself) {
     EXPECT_EQ(logged_in()->query("select 1"), "1");
 }
 
+TEST_F(ProxyTest, AServerThatIsKilledCannotSaySoAndTheProxyDoes) {
+    std::unique_ptr<Client> idle = logged_in();
+    std::unique_ptr<Client> busy = logged_in();
+    auto pid = [](Client& client) { return std::stoi(client.query("select pg_backend_pid()")); };
+    int pids[] = {pid(*idle), pid(*busy)};
+    busy->send(pgwire::MessageWriter().begin('Q').text("select pg_sleep(600)").end().take());
+    ASSERT_TRUE(eventually([&] {
+        return server->query(
+                   "select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == "1";
+    }));
+    // All at once, or the others would be told by the postmaster.
+    for (int each : pids) ::kill(each, SIGSTOP);
+    for (int each : pids) ::kill(each, SIGKILL);
+    for (Client* client : {idle.get(), busy.get()}) {
+        client->receive_until('E');
+        EXPECT_EQ(client->error.sqlstate, "57P02");
+        EXPECT_EQ(client->error.message, "the compute of this endpoint ended unexpectedly");
+        EXPECT_TRUE(client->at_end());
+    }
+    EXPECT_TRUE(eventually(
+        [&] { return run_psql("sslmode=require", "secret", "select 1").output == "1\n"; }));
+}
+
+TEST_F(ProxyTest, AClientThatSaidGoodbyeIsToldNothing) {
+    std::unique_ptr<Client> client = logged_in();
+    client->send(pgwire::MessageWriter().begin('X').end().take());
+    EXPECT_TRUE(client->at_end());
+}
+
 TEST_F(ProxyTest, ActivityCountsSessionsAndMovesWithTheirBytes) {
     std::unique_ptr<Client> client = logged_in();
     EndpointActivity first = proxy->activity("ep-1").value();

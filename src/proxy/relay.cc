@@ -5,6 +5,7 @@ namespace {
 
 // After so many buffers each way other connections have their turn.
 constexpr int kRoundsPerTurn = 8;
+constexpr std::string_view kTerminate("X\0\0\0\4", 5);
 
 }  // namespace
 
@@ -27,7 +28,9 @@ Relay::Step Relay::to_server(std::span<char> buffer) {
     if (io.kind != sys::Io::moved) return Step::over;
     moved_ = true;
     bytes_from_client_ += io.bytes;
-    server_.write({buffer.data(), io.bytes});
+    std::string_view bytes(buffer.data(), io.bytes);
+    client_said_goodbye_ = bytes.ends_with(kTerminate);
+    server_.write(bytes);
     return Step::moved;
 }
 

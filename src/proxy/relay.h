@@ -31,6 +31,11 @@ class Relay {
     void give_client(std::string_view bytes);
     // Whether a message to the client may be put in now.
     bool between_messages() const { return !tracker_.broken() && tracker_.between_messages(); }
+    // Has the server gone without a word? Before its own end it says why; after the client's
+    // Terminate there is nothing to say, and drivers would take it amiss.
+    bool ended_silently() const {
+        return between_messages() && tracker_.last_type() != 'E' && !client_said_goodbye_;
+    }
     bool has_moved() { return std::exchange(moved_, false); }  // since it was last asked
     uint64_t bytes_from_client() const { return bytes_from_client_; }
     uint64_t bytes_from_server() const { return bytes_from_server_; }
@@ -44,6 +49,7 @@ class Relay {
     ServerStream& server_;
     pgwire::FrameTracker tracker_;  // of the server's messages
     bool moved_ = false;
+    bool client_said_goodbye_ = false;
     uint64_t bytes_from_client_ = 0;
     uint64_t bytes_from_server_ = 0;
 };
