@@ -16,6 +16,7 @@
 #include "compute/fence.h"
 #include "compute/files.h"
 #include "compute/probe.h"
+#include "compute/shared_memory.h"
 #include "compute/spares.h"
 #include "compute/spawn.h"
 #include "compute/spec.h"
@@ -440,6 +441,7 @@ Result<void> Manager::remove(const std::string& endpoint_uid) {
     auto text = sys::read_file(sys::real_disk(), directory + "/spec.json");
     if (auto spec = text ? decode_spec(*text) : Result<SuperviseSpec>(text.error())) {
         TRY(end_orphans(endpoint_uid, spec->lineage));
+        remove_shared_memory(spec->pgdata());
         keep_as_spare(layout_.spares(), spec->pg_major, spec->pgdata());
     }
     TRY(sys::remove_tree(sys::real_disk(), layout_.run_directory(endpoint_uid)));

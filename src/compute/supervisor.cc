@@ -26,6 +26,7 @@
 #include "compute/probe.h"
 #include "compute/promotion.h"
 #include "compute/sealer.h"
+#include "compute/shared_memory.h"
 #include "compute/spares.h"
 #include "shim/protocol.h"
 #include "store/paths.h"
@@ -143,6 +144,8 @@ Result<void> Supervisor::start() {
 
 Result<void> Supervisor::prepare_pgdata() {
     auto pgdata = spec_.pgdata();
+    // Of a life whose supervisor was killed too; we hold the lock, so none of its processes lives.
+    remove_shared_memory(pgdata);
     auto stubs = sys::read_file(sys::real_disk(), spec_.stubs_marker());
     bool usable = opening_.continues && stubs && *stubs == text_of(opening_.point.id) &&
                   exists(pgdata + "/PG_VERSION");
@@ -355,6 +358,7 @@ void Supervisor::handle_exit(int status) {
     kill_children();
     // All of its processes are gone: nobody writes any more.
     postgres_ = 0;
+    remove_shared_memory(spec_.pgdata());
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0 && !killed_for_;
     if (clean) {
         auto kept = keep_clean_end();

@@ -33,6 +33,6 @@ if __name__ == "__main__":
     folder = sys.stdin.readline().strip()
     sys.stdin.read()
     if os.path.isdir(folder):
-        processes.kill_all(folder)
+        processes.end_all(folder)
         if not os.environ.get("TARN_KEEP"):
             shutil.rmtree(folder, ignore_errors=True)

@@ -4,6 +4,7 @@ A process belongs to a data directory if its command line or environment names t
 one of its ancestors does: PostgreSQL's children rewrite their command lines.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -22,6 +23,14 @@ class Process:
     def is_postmaster(self):
         # A child's title begins "postgres: "; the postmaster keeps its program's path.
         return "/postgres " in self.command + " " and not self.command.startswith("postgres: ")
+
+    @property
+    def is_server(self):
+        return "/tarn serve " in self.command + " "
+
+    @property
+    def is_supervisor(self):
+        return "/tarn supervise " in self.command + " "
 
     def alive(self):
         now = read_process(self.pid)
@@ -111,3 +120,17 @@ def kill_all(directory, seconds=30):
         return not left
 
     wait_until(none_left, f"processes of {directory} gone", seconds)
+
+
+def end_all(directory):
+    """kill_all(), but PostgreSQL first: its supervisor then removes the shared memory that a killed one leaves."""
+    def supervisors_gone():
+        left = of_directory(directory)
+        for process in left:
+            if process.is_server or process.is_postmaster:
+                process.kill()
+        return not any(process.is_supervisor for process in left)
+
+    with contextlib.suppress(TimeoutError):
+        wait_until(supervisors_gone, f"supervisors of {directory} gone", 10)
+    kill_all(directory)

@@ -128,7 +128,7 @@ class Server:
 
     def destroy(self):
         atexit.unregister(self.destroy)
-        processes.kill_all(self.root)
+        processes.end_all(self.root)
         if self.process:
             self.process.wait()
             self.process = None

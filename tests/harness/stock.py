@@ -1,8 +1,10 @@
 """A stock PostgreSQL beside Tarn: the same binaries, no page store, tuned by its own users' advice."""
 
+import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -90,6 +92,10 @@ class StockPostgres:
             self.process = None
 
     def destroy(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGQUIT)  # an immediate end, which removes its shared memory
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=10)
         processes.kill_all(self.root)
         if self.process:
             self.process.wait()
