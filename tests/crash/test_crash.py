@@ -11,13 +11,22 @@ import time
 
 import psycopg
 import pytest
-from harness import pgbench, processes
+from harness import pgbench, processes, shared_memory
 from harness.server import MAJORS, primary
 from harness.workload import Checkpoints, Ledger, Tables, amcheck
 
 SEED = int(os.environ.get("TARN_SEED", random.SystemRandom().randrange(1 << 31)))
 KILLS = int(os.environ.get("TARN_KILLS", 12))  # for each major
 VICTIMS = ("backend", "checkpointer", "postmaster", "tree", "server", "everything")
+
+
+def unused(server):
+    return shared_memory.unused((server.data / "endpoints").stat().st_uid)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unused_before(server):
+    return unused(server)
 
 
 class Crashes:
@@ -52,6 +61,7 @@ class Crashes:
         return posts, tree
 
     def kill(self, victim):
+        """Answers the postmasters that end by it: none if only the server is killed."""
         posts, tree = processes.wait_until(lambda: (c := self.compute())[0] and c, "a running compute")
         titled = {p: p.command for p in tree}
         if victim == "backend":
@@ -72,10 +82,12 @@ class Crashes:
         elif victim == "server":
             self.server.kill()
             self.server.start()
+            return []
         else:
             self.server.kill()
             processes.kill_all(self.server.root)
             self.server.start()
+        return posts
 
     def check(self):
         for worker in self.workers:
@@ -85,8 +97,8 @@ class Crashes:
                 if hasattr(worker, "check"):
                     worker.check(conn)
             pgbench.assert_balanced(conn)
-        with self.superuser() as conn:
-            amcheck(conn)
+            with self.superuser() as admin:  # while a client is connected: it wakes nothing itself
+                amcheck(admin)
         for worker in self.workers:
             worker.resume()
 
@@ -100,7 +112,10 @@ class Crashes:
                 load = pgbench.start(self.parameters, "-c", 3, "-T", 300)
                 time.sleep(self.random.uniform(0.3, 2.5))  # the moment of the kill, not a wait for anything
                 started = time.monotonic()
-                self.kill(victim)
+                dying = self.kill(victim)
+                # A dying one may still take a connection and answer it. Its clients are told by the end of the
+                # connection and come again, as ours do here.
+                processes.wait_until(lambda: not any(p.alive() for p in dying), "the end of the killed PostgreSQL")
                 self.wait_for_answer()
                 back = time.monotonic() - started
                 load.kill()
@@ -140,10 +155,11 @@ def test_acknowledged_commits_survive_every_kill(server, major, capsys):
                 worker.check(conn)
 
 
-def test_nothing_is_left_over(server):
-    """After all those deaths: one PostgreSQL at most for an endpoint."""
+def test_nothing_is_left_over(server, unused_before):
+    """After all those deaths: one PostgreSQL at most for an endpoint, and no shared memory but theirs."""
     mine = server.processes()
     posts = [p for p in mine if p.is_postmaster]
     assert len(posts) <= len(MAJORS), [p.command for p in posts]
     orphans = [p for p in mine if p.command.startswith("postgres:") and not any(p.parent == q.pid for q in posts)]
     assert not orphans, [p.command for p in orphans]
+    processes.wait_until(lambda: unused(server) <= unused_before, "the shared memory of the dead gone", 20)
