@@ -24,6 +24,33 @@ std::string lineage_lock_path(const std::string& store_root, uint64_t lineage) {
 
 namespace {
 
+std::vector<pid_t> processes() {
+    std::vector<pid_t> found;
+    DIR* directory = ::opendir("/proc");
+    if (!directory) return found;
+    while (const dirent* entry = ::readdir(directory)) {
+        std::string_view name = entry->d_name;
+        pid_t pid = 0;
+        auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), pid);
+        if (failure == std::errc{} && end == name.data() + name.size()) found.push_back(pid);
+    }
+    ::closedir(directory);
+    return found;
+}
+
+// From /proc/<pid>/stat, "<pid> (<name>) <state> <parent> ...": a list of a process's children
+// (/proc/<pid>/task/<tid>/children) is there only in kernels built with CONFIG_PROC_CHILDREN.
+pid_t parent_of(pid_t pid) {
+    auto text = sys::read_file(sys::real_disk(), fmt::format("/proc/{}/stat", pid));
+    // The name may hold anything, parentheses and blanks too.
+    size_t name_end = text ? text->rfind(')') : std::string::npos;
+    constexpr size_t kToParent = 4;  // ") S "
+    if (name_end == std::string::npos || name_end + kToParent > text->size()) return 0;
+    pid_t parent = 0;
+    std::from_chars(text->data() + name_end + kToParent, text->data() + text->size(), parent);
+    return parent;
+}
+
 bool has_open(const std::string& process, const struct stat& wanted) {
     std::string path = process + "/fd";
     DIR* directory = ::opendir(path.c_str());
@@ -72,17 +99,9 @@ std::vector<pid_t> holders(const std::string& path) {
     std::vector<pid_t> found;
     struct stat wanted {};
     if (::stat(path.c_str(), &wanted) != 0) return found;
-    DIR* processes = ::opendir("/proc");
-    if (!processes) return found;
-    while (const dirent* entry = ::readdir(processes)) {
-        std::string_view name = entry->d_name;
-        pid_t pid = 0;
-        auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), pid);
-        if (failure != std::errc{} || end != name.data() + name.size() || pid == ::getpid())
-            continue;
-        if (has_open("/proc/" + std::string(name), wanted)) found.push_back(pid);
-    }
-    ::closedir(processes);
+    for (pid_t pid : processes())
+        if (pid != ::getpid() && has_open(fmt::format("/proc/{}", pid), wanted))
+            found.push_back(pid);
     return found;
 }
 
@@ -114,18 +133,8 @@ Result<sys::Descriptor> seize_lock(const std::string& path, std::chrono::millise
 
 void kill_children() {
     for (;;) {
-        auto children = sys::read_file(sys::real_disk(),
-                                       fmt::format("/proc/self/task/{}/children", ::getpid()));
-        if (children) {
-            const char* at = children->data();
-            const char* end = at + children->size();
-            while (at < end) {
-                pid_t pid = 0;
-                auto [next, failure] = std::from_chars(at, end, pid);
-                if (failure == std::errc{}) ::kill(pid, SIGKILL);
-                at = next + 1;
-            }
-        }
+        for (pid_t pid : processes())
+            if (parent_of(pid) == ::getpid()) ::kill(pid, SIGKILL);
         int status = 0;
         pid_t reaped = ::waitpid(-1, &status, 0);
         if (reaped < 0 && errno == ECHILD) return;

@@ -1,9 +1,13 @@
 #include "compute/fence.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 
 #include "compute/layout.h"
@@ -46,6 +50,30 @@ TEST_F(FenceTest, WhoeverHoldsTheLockIsKilledAndOrphansToo) {
     auto lock = seize_lock(path_, std::chrono::seconds(10));
     ASSERT_TRUE(lock.ok()) << lock.error().text();
     EXPECT_TRUE(holders(path_).empty());
+}
+
+// In a process of its own: it kills all that this one has, and becomes the parent of orphans.
+TEST_F(FenceTest, EveryChildIsKilledAndReapedWhateverItsName) {
+    int ready[2];
+    ASSERT_EQ(::pipe(ready), 0);
+    pid_t parent = ::fork();
+    if (parent == 0) {
+        ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+        if (::fork() == 0) {
+            ::prctl(PR_SET_NAME, ") S 1 (");
+            if (::fork() == 0) ::prctl(PR_SET_NAME, "an orphan");
+            (void)!::write(ready[1], "x", 1);
+            for (;;) ::pause();
+        }
+        char bytes[2];
+        for (char& byte : bytes)
+            if (::read(ready[0], &byte, 1) != 1) ::_exit(2);
+        kill_children();
+        ::_exit(::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(parent, &status, 0), parent);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 TEST_F(FenceTest, RunDirectoriesFitASocketPath) {
