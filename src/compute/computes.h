@@ -67,6 +67,10 @@ class Computes {
     virtual Result<void> drop_lineage(const LineageId& lineage) = 0;
     virtual Result<uint64_t> logical_size(const LineageId& lineage) = 0;  // bytes
 
+    // Would PostgreSQL start with an endpoint's own settings? invalid_argument, in its words, if
+    // not. Touches nothing that runs.
+    virtual Result<void> check_settings(int pg_major, double max_cu,
+                                        const std::map<std::string, std::string>& settings) = 0;
     // Starts the endpoint's PostgreSQL and answers once it has answered a message.
     virtual Result<ComputeStatus> start(const ComputeSpec& spec) = 0;
     // Fast stop (57P01 to clients), with a last restore point. Stopped already is fine.

@@ -3,6 +3,7 @@
 //   <data>/store                  the page store
 //   <data>/templates/<major>      where templates are made (scratch)
 //   <data>/spares                 data directories made in advance (scratch)
+//   <data>/spares/settings_check  where settings are tried out (scratch)
 //   <data>/endpoints/<uid>/pgdata stubs and small files
 //                         /run    sockets: PostgreSQL's and the supervisor's
 //                         /log    postgres.log, supervisor.log
@@ -26,6 +27,8 @@ class Layout {
     std::string store_root() const { return data_ + "/store"; }
     std::string templates() const { return data_ + "/templates"; }
     std::string spares() const { return data_ + "/spares"; }
+    // Below the spares, which belong to the compute user; none of them begins with a letter.
+    std::string settings_check() const { return spares() + "/settings_check"; }
     std::string endpoints() const { return data_ + "/endpoints"; }
     std::string endpoint(std::string_view uid) const {
         return endpoints() + "/" + std::string(uid);

@@ -11,15 +11,17 @@
 #include <future>
 
 #include "base/log.h"
+#include "compute/attachments.h"
 #include "compute/birth.h"
 #include "compute/channel.h"
 #include "compute/fence.h"
 #include "compute/files.h"
 #include "compute/probe.h"
+#include "compute/settings_check.h"
 #include "compute/shared_memory.h"
 #include "compute/spares.h"
 #include "compute/spawn.h"
-#include "compute/spec.h"
+#include "compute/template.h"
 #include "sys/clock.h"
 #include "sys/files.h"
 
@@ -256,7 +258,7 @@ Result<void> Manager::claim_lineage(Endpoint& endpoint, uint64_t lineage) {
     return {};
 }
 
-Result<std::string> Manager::write_spec(const ComputeSpec& spec, uint64_t lineage) {
+Result<SuperviseSpec> Manager::supervise_spec(const ComputeSpec& spec, uint64_t lineage) const {
     auto install = installs_.find(spec.pg_major);
     if (install == installs_.end())
         return error(Code::not_found, "PostgreSQL {} is not installed on this machine",
@@ -274,6 +276,11 @@ Result<std::string> Manager::write_spec(const ComputeSpec& spec, uint64_t lineag
     supervised.bin_directory = install->second.bin;
     supervised.shim = options_.shim;
     supervised.shared_buffers = options_.shared_buffers;
+    return supervised;
+}
+
+Result<std::string> Manager::write_spec(const ComputeSpec& spec, uint64_t lineage) {
+    auto supervised = TRY(supervise_spec(spec, lineage));
     ActAs acting(user_);
     TRY(make_directories(supervised.directory));
     TRY(make_directories(supervised.log_directory()));
@@ -281,6 +288,24 @@ Result<std::string> Manager::write_spec(const ComputeSpec& spec, uint64_t lineag
     auto path = supervised.directory + "/spec.json";
     TRY(sys::write_scratch(sys::real_disk(), path, encode(supervised)));
     return path;
+}
+
+Result<void> Manager::check_settings(int pg_major, double max_cu,
+                                     const std::map<std::string, std::string>& settings) {
+    ComputeSpec spec;
+    spec.pg_major = pg_major;
+    spec.max_cu = max_cu;
+    spec.pg_settings = settings;
+    auto tried = TRY(supervise_spec(spec, 0));
+    tried.directory = tried.run_directory = layout_.settings_check();
+    std::string control;  // any of that major will do
+    {
+        ActAs acting(user_);
+        if (auto point = store_.newest_restore_point(template_lineage(pg_major)))
+            control = point->attachments[restore_point_key::control];
+    }
+    std::lock_guard one(checking_);
+    return compute::check_settings(tried, user_, control);
 }
 
 std::shared_ptr<Channel> Manager::attach(const std::shared_ptr<Endpoint>& endpoint,

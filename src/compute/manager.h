@@ -17,6 +17,7 @@
 #include "compute/lineages.h"
 #include "compute/postgres_install.h"
 #include "compute/spare_keeper.h"
+#include "compute/spec.h"
 #include "compute/user.h"
 #include "store/lineage.h"
 #include "sys/descriptor.h"
@@ -52,6 +53,8 @@ class Manager final : public Computes {
     Result<void> drop_lineage(const LineageId& lineage) override;
     Result<uint64_t> logical_size(const LineageId& lineage) override;
 
+    Result<void> check_settings(int pg_major, double max_cu,
+                                const std::map<std::string, std::string>& settings) override;
     Result<ComputeStatus> start(const ComputeSpec& spec) override;
     Result<void> stop(const std::string& endpoint_uid) override;
     Result<void> remove(const std::string& endpoint_uid) override;
@@ -69,6 +72,7 @@ class Manager final : public Computes {
     std::shared_ptr<Endpoint> endpoint(const std::string& uid) const;
     std::shared_ptr<Endpoint> endpoint_or_new(const std::string& uid);
     Result<void> claim_lineage(Endpoint& endpoint, uint64_t lineage);
+    Result<SuperviseSpec> supervise_spec(const ComputeSpec& spec, uint64_t lineage) const;
     Result<std::string> write_spec(const ComputeSpec& spec, uint64_t lineage);
     Result<ComputeStatus> start_locked(Endpoint& endpoint, const ComputeSpec& spec);
     Result<void> stop_locked(Endpoint& endpoint, Order how);
@@ -90,6 +94,7 @@ class Manager final : public Computes {
     std::map<std::string, std::shared_ptr<Endpoint>> endpoints_;
     std::function<void(const std::string&)> exit_callback_;
     std::atomic<bool> letting_go_ = false;
+    std::mutex checking_;  // guards the directory that settings are checked in
 
     std::unique_ptr<SpareKeeper> spare_keeper_;  // last: it ends before the rest goes
 };

@@ -334,6 +334,37 @@ TEST_F(ControlTest, NewPostgresSettingsRestartARunningCompute) {
     EXPECT_EQ(computes_.specs[primary("p").row.uid].pg_settings.at("work_mem"), "64MB");
 }
 
+TEST_F(ControlTest, SettingsThatPostgresRefusesStopNothing) {
+    make_project("p");
+    auto refused = [](const std::string& call) -> Result<void> {
+        if (call != "check_settings") return {};
+        return error(Code::invalid_argument, "PostgreSQL 17 refuses: invalid value");
+    };
+    computes_.before_call = refused;
+    EndpointPatch patch;
+    patch.settings.pg_settings = PgSettings{{"work_mem", "much"}};
+    EXPECT_EQ(message(update_primary("p", patch)),
+              "Field 'spec.settings.pg_settings': PostgreSQL 17 refuses: invalid value");
+    settle();
+    EXPECT_EQ(computes_.starts, 1);
+    EXPECT_TRUE(computes_.running.contains(primary("p").row.uid));
+    EXPECT_EQ(parse_pg_settings(primary("p").row.pg_settings), PgSettings{});
+
+    ProjectPatch defaults;
+    defaults.default_endpoint_settings.pg_settings = patch.settings.pg_settings;
+    std::string text =
+        "Field 'spec.default_endpoint_settings.pg_settings': PostgreSQL 17 refuses: invalid value";
+    EXPECT_EQ(message(control_->projects.update("p", defaults)), text);
+    ProjectDraft draft;
+    draft.id = "q";
+    draft.values = defaults;
+    EXPECT_EQ(message(control_->projects.create(caller_, draft)), text);
+    // What asks for no other settings is not held up by them.
+    EndpointPatch size;
+    size.settings.max_cu = 2;
+    EXPECT_EQ(message(update_primary("p", size)), "");
+}
+
 TEST_F(ControlTest, DisabledEndpointIsStoppedAndDoesNotWake) {
     make_project("p");
     std::string uid = primary("p").row.uid;

@@ -33,6 +33,17 @@ Result<void> merge(meta::EndpointRow& row, const EndpointSettings& settings,
 
 }  // namespace
 
+Result<void> try_out_settings(Core& core, std::string_view field, int pg_major, Sizes base,
+                              const EndpointSettings& settings) {
+    if (!settings.pg_settings) return {};
+    TRY(check_pg_settings(field, *settings.pg_settings));
+    if (settings.pg_settings->empty()) return {};
+    Sizes sizes = merge_sizes(base, settings.min_cu, settings.max_cu);
+    TRY_CTX(core.computes.check_settings(pg_major, sizes.max_cu, *settings.pg_settings),
+            "Field '{}'", field);
+    return {};
+}
+
 Result<meta::EndpointRow> draft_primary(Core& core, Session& session,
                                         const meta::ProjectRow& project,
                                         const std::string& branch_uid,
@@ -53,6 +64,8 @@ Result<meta::EndpointRow> draft_primary(Core& core, Session& session,
 
 Result<meta::OperationRow> Endpoints::create(const EndpointDraft& draft) {
     TRY(check_id("endpoint_id", draft.id));
+    if (draft.replace_existing)
+        TRY(try_out(draft.project, draft.branch, draft.id, draft.values.settings));
     return core_.meta.write([&](Session& session) -> Result<meta::OperationRow> {
         auto [project, branch] = TRY(live_branch(session, draft.project, draft.branch));
         if (TRY(meta::find_endpoint(session, branch.uid, draft.id))) {
@@ -103,11 +116,23 @@ Result<Page<EndpointView>> Endpoints::list(const std::string& project, const std
 
 Result<meta::OperationRow> Endpoints::update(const std::string& project, const std::string& branch,
                                              const std::string& id, const EndpointPatch& patch) {
+    TRY(try_out(project, branch, id, patch.settings));
     auto operation = TRY(core_.meta.write([&](Session& session) -> Result<meta::OperationRow> {
         return apply(session, TRY(live_endpoint(session, project, branch, id)), patch);
     }));
     core_.board.announce();
     return operation;
+}
+
+// Before anything is written: what PostgreSQL refuses must not stop the compute that runs.
+Result<void> Endpoints::try_out(const std::string& project, const std::string& branch,
+                                const std::string& id, const EndpointSettings& settings) {
+    if (!settings.pg_settings) return {};
+    auto found = core_.meta.read(
+        [&](Session& session) { return live_endpoint(session, project, branch, id); });
+    if (!found.ok()) return {};  // refused where it is looked up for good, or yet to be made
+    Sizes sizes{found->endpoint.min_cu, found->endpoint.max_cu};
+    return try_out_settings(core_, kPgSettingsField, found->project.pg_version, sizes, settings);
 }
 
 Result<meta::OperationRow> Endpoints::apply(Session& session, FoundEndpoint found,

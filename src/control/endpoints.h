@@ -51,12 +51,19 @@ class Endpoints {
     EndpointView view(const FoundEndpoint& found) const;
 
   private:
+    Result<void> try_out(const std::string& project, const std::string& branch,
+                         const std::string& id, const EndpointSettings& settings);
     Result<meta::OperationRow> apply(meta::Session& session, FoundEndpoint found,
                                      const EndpointPatch& patch);
 
     Core& core_;
     const Wake& wake_;
 };
+
+// Asks PostgreSQL whether it would start with these settings, if there are any; `base` are the
+// sizes that hold where they name none. Outside of a transaction: it takes a moment.
+Result<void> try_out_settings(Core& core, std::string_view field, int pg_major, Sizes base,
+                              const EndpointSettings& settings);
 
 // The row of a branch's own endpoint "primary", with an address of its own.
 Result<meta::EndpointRow> draft_primary(Core& core, meta::Session& session,

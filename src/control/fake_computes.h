@@ -54,6 +54,9 @@ class FakeComputes : public compute::Computes {
     }
     Result<uint64_t> logical_size(const compute::LineageId&) override { return 31760384; }
 
+    Result<void> check_settings(int, double, const std::map<std::string, std::string>&) override {
+        return call("check_settings", [] {});
+    }
     Result<compute::ComputeStatus> start(const compute::ComputeSpec& spec) override {
         if (!lineages.contains(spec.lineage))
             return error(Code::not_found, "lineage {} does not exist", spec.lineage);

@@ -18,6 +18,7 @@ using meta::ProjectRow;
 using meta::Session;
 using meta::State;
 
+constexpr std::string_view kDefaultPgSettingsField = "spec.default_endpoint_settings.pg_settings";
 constexpr int64_t kMaxProjects = 1000;
 constexpr size_t kMaxCustomTags = 25;
 constexpr size_t kMaxTagBytes = 256;
@@ -75,7 +76,7 @@ Result<void> merge_defaults(ProjectRow& row, const EndpointSettings& settings,
         row.default_suspend = *settings.suspend;
     }
     if (settings.pg_settings) {
-        TRY(check_pg_settings("spec.default_endpoint_settings.pg_settings", *settings.pg_settings));
+        TRY(check_pg_settings(kDefaultPgSettingsField, *settings.pg_settings));
         row.default_pg_settings = pg_settings_text(*settings.pg_settings);
     }
     return {};
@@ -160,6 +161,9 @@ Result<OperationRow> Projects::create(const Identity& caller, const ProjectDraft
     TRY(check_pg_version(draft.pg_version.value_or(core_.options.default_pg_version),
                          core_.computes.majors()));
     TRY(check_database_name(draft.initial_database));
+    TRY(try_out_settings(core_, kDefaultPgSettingsField,
+                         draft.pg_version.value_or(core_.options.default_pg_version),
+                         core_.options.default_sizes, draft.values.default_endpoint_settings));
     auto operation =
         TRY(core_.meta.write([&](Session& session) { return insert(session, caller, draft); }));
     core_.board.announce();
@@ -216,6 +220,11 @@ Result<Page<ProjectView>> Projects::list(const std::string& after, bool show_del
 }
 
 Result<OperationRow> Projects::update(const std::string& id, const ProjectPatch& patch) {
+    auto found = core_.meta.read([&](Session& session) { return live_project(session, id); });
+    if (found.ok())  // else refused below
+        TRY(try_out_settings(core_, kDefaultPgSettingsField, found->pg_version,
+                             {found->default_min_cu, found->default_max_cu},
+                             patch.default_endpoint_settings));
     return core_.meta.write([&](Session& session) -> Result<OperationRow> {
         ProjectRow row = TRY(live_project(session, id));
         if (row.state != State::ready) return conflicting_operation();

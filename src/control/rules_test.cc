@@ -102,6 +102,7 @@ TEST(Rules, PostgresSettings) {
                              "archive_mode",
                              "archive_command",
                              "archive_library",
+                             "reserved_connections",
                              "restart_after_crash",
                              "recovery_init_sync_method",
                              "file_copy_method",

@@ -129,6 +129,38 @@ TEST_P(LifecycleTest, NothingCommittedIsLostWhenTheWholeTreeIsKilled) {
     EXPECT_EQ(incarnations(), 4);
 }
 
+TEST_P(LifecycleTest, SettingsAreTriedOutBesideARunningCompute) {
+    start_project();
+    auto refusal = [&](const std::string& name, const std::string& text) {
+        auto checked = manager_->check_settings(GetParam(), 1, {{name, text}});
+        if (checked.ok()) return std::string("none");
+        EXPECT_EQ(checked.error().code(), Code::invalid_argument) << checked.error().text();
+        return checked.error().message();
+    };
+    auto contains = [](const std::string& text, const std::string& part) {
+        return text.find(part) != text.npos ? ::testing::AssertionSuccess()
+                                            : ::testing::AssertionFailure() << text;
+    };
+    EXPECT_EQ(refusal("work_mem", "8MB"), "none");
+    EXPECT_EQ(refusal("my_extension.switch", "on"), "none");
+    EXPECT_TRUE(contains(refusal("work_mem", "much"), "invalid value for parameter \"work_mem\""));
+    EXPECT_TRUE(contains(refusal("no_such_setting", "1"), "no_such_setting"));
+    EXPECT_TRUE(contains(refusal("block_size", "16384"), "block_size"));
+    // Too many beside the connections, too little for the segments: no value is wrong by itself.
+    EXPECT_TRUE(contains(refusal("max_worker_processes", "262143"), "too many"));
+    EXPECT_TRUE(contains(refusal("min_wal_size", "2MB"), "min_wal_size"));
+    EXPECT_FALSE(exists(directory_ + "/spares/settings_check"));
+    EXPECT_EQ(value("ep-main", "SELECT 1"), "1");
+    // What passes starts; what does not would not have.
+    ASSERT_OK(manager_->stop("ep-main"));
+    auto wanted = spec("ep-main", kRoot);
+    wanted.pg_settings = {{"min_wal_size", "2MB"}};
+    EXPECT_FALSE(manager_->start(wanted).ok());
+    wanted.pg_settings = {{"work_mem", "8MB"}};
+    ASSERT_OK(manager_->start(wanted));
+    EXPECT_EQ(value("ep-main", "SHOW work_mem"), "8MB");
+}
+
 TEST_P(LifecycleTest, APostmasterKilledAloneLeavesNoOrphan) {
     start_project();
     ExitNotice exit(*manager_);
