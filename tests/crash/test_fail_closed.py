@@ -67,3 +67,13 @@ def reload(conn):
 
 def test_no_tenant_is_a_superuser(server, endpoint):
     assert server.query(endpoint, "select rolsuper from pg_roles where rolname = current_user") == [(False,)]
+
+
+def test_no_tenant_makes_a_replication_slot(server, endpoint):
+    """It would hold WAL back, and would be gone after the next crash."""
+    for statement in ("select pg_create_physical_replication_slot('s')",
+                      "select pg_create_logical_replication_slot('s', 'pgoutput')",
+                      "alter role current_user replication"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            server.query(endpoint, statement)
+    assert server.query(endpoint, "select count(*) from pg_replication_slots") == [(0,)]
