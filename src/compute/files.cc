@@ -1,8 +1,12 @@
 #include "compute/files.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+
+#include "sys/descriptor.h"
 
 namespace tarn::compute {
 
@@ -26,6 +30,18 @@ Result<void> make_directories(const std::string& path, mode_t mode) {
     if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
         return errno_error(errno, fmt::format("make directory {}", path));
     return {};
+}
+
+Result<void> check_allocation(const std::string& directory) {
+    auto path = directory + "/allocation_check";
+    sys::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!file.is_open()) return {};
+    bool lacks_it = ::fallocate(file.fd(), 0, 0, 1) != 0 && errno == EOPNOTSUPP;
+    ::unlink(path.c_str());
+    if (!lacks_it) return {};
+    return error(Code::unavailable, "the file system of {} cannot reserve space (fallocate)",
+                 directory)
+        .with_hint("put the data directory on one that can, such as ext4, XFS or Btrfs");
 }
 
 }  // namespace tarn::compute

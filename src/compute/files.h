@@ -15,4 +15,9 @@ bool exists(const std::string& path);
 // Makes the directory and its parents; one that is there is fine.
 Result<void> make_directories(const std::string& path, mode_t mode = 0700);
 
+// Can files in the directory reserve space? The store rests on it: a page that has room cannot fail
+// for lack of it later. unavailable, saying what to do, if the file system has no such thing; any
+// other hindrance (a full disk) may pass and is met where space is needed.
+Result<void> check_allocation(const std::string& directory);
+
 }  // namespace tarn::compute

@@ -138,6 +138,7 @@ Result<std::unique_ptr<Manager>> Manager::open(ManagerOptions options) {
     if (::access(options.data_directory.c_str(), X_OK) != 0 && user.switches)
         return error(Code::permission_denied, "user {} cannot enter {}", user.name,
                      options.data_directory);
+    TRY(check_allocation(layout.store_root()));
     auto store = TRY(store::Store::open(sys::real_disk(), layout.store_root()));
     auto manager = std::unique_ptr<Manager>(
         new Manager(std::move(options), std::move(store), std::move(user)));

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -69,6 +70,19 @@ def may_mount():
 small_disk = pytest.mark.skipif(not may_mount(), reason="a disk of limited size needs the right to mount one")
 
 
+@small_disk
+def test_a_file_system_that_cannot_reserve_space_is_refused_at_the_start():
+    server = Server()
+    server.data.mkdir()
+    server.wrapper = ["unshare", "--mount", "sh", "-c", 'mount -t ramfs none "$0" && chmod 755 "$0" && exec "$@"',
+                      str(server.data)]
+    try:
+        with pytest.raises(RuntimeError, match="cannot reserve space.*put the data directory on one that can"):
+            server.start()
+    finally:
+        server.destroy()
+
+
 class SmallDisk(Server):
     """A server whose data directory is a file system of 1 GB, seen by its own processes only."""
 
@@ -130,3 +144,41 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(major):
         found = server.query(endpoint, "SELECT count(DISTINCT n), count(*) FROM kept WHERE n < %s", (kept,))
         assert found == [(kept, kept * 1000)]
         server.query(endpoint, "INSERT INTO kept VALUES (-1, 'room')")
+
+
+def hang_at_start(server, endpoint):
+    """Makes the next start of a sleeping endpoint wait for ever: its log becomes a pipe that nobody reads."""
+    log = server.data / "endpoints" / server.api.get_endpoint(name=endpoint).uid / "log/postgres.log"
+    owner = log.parent.stat()
+    log.unlink(missing_ok=True)
+    os.mkfifo(log, 0o600)
+    os.chown(log, owner.st_uid, owner.st_gid)
+    return log
+
+
+def test_starts_that_hang_keep_no_other_endpoint_asleep():
+    hanging = 10  # more than start side by side
+    with Server() as server:
+        server.create_project("many")
+        for n in range(hanging):
+            server.create_branch("projects/many/branches/production", f"b{n}")
+        sleepers = [primary("many", f"b{n}") for n in range(hanging)]
+
+        def supervisors():
+            return [p for p in server.processes() if p.is_supervisor]
+
+        for endpoint in sleepers:
+            server.query(endpoint, "SELECT 1")  # its directory is there then
+        for endpoint in (*sleepers, primary("many")):
+            server.suspend_after(endpoint, 1)
+        processes.wait_until(lambda: not supervisors(), "all asleep")
+        logs = [hang_at_start(server, endpoint) for endpoint in sleepers]
+        with ThreadPoolExecutor(hanging) as callers:
+            answers = [callers.submit(server.query, endpoint, "SELECT 1") for endpoint in sleepers]
+            processes.wait_until(lambda: len(supervisors()) == hanging, "starts that hang", 60)
+            assert server.query(primary("many"), "SELECT 1") == [(1,)]
+            assert not any(answer.done() for answer in answers), "a start that was to hang has ended"
+            pipes = [os.open(log, os.O_RDWR | os.O_NONBLOCK) for log in logs]
+            assert [answer.result(60) for answer in answers] == [[(1,)]] * hanging
+        for pipe in pipes:
+            os.close(pipe)
