@@ -16,6 +16,7 @@
 #include "compute/channel.h"
 #include "compute/fence.h"
 #include "compute/files.h"
+#include "compute/postgres_process.h"
 #include "compute/probe.h"
 #include "compute/settings_check.h"
 #include "compute/shared_memory.h"
@@ -134,15 +135,18 @@ Result<std::unique_ptr<Manager>> Manager::open(ManagerOptions options) {
         if (user.switches && ::chown(path.c_str(), user.uid, user.gid) != 0)
             return errno_error(errno, fmt::format("give {} to user {}", path, user.name));
     }
+    TRY_CTX(check_access(user, options.data_directory, X_OK), "keep computes below {}",
+            options.data_directory);
+    TRY_CTX(check_access(user, options.shim, R_OK), "load the shim into computes");
+    TRY_CTX(check_access(user, options.supervisor_command[0], X_OK), "start computes");
+    // As root, which sees what the user cannot reach, and so can say it.
+    auto installs = find_postgres(options.postgres_directories, user);
     ActAs acting(user);
-    if (::access(options.data_directory.c_str(), X_OK) != 0 && user.switches)
-        return error(Code::permission_denied, "user {} cannot enter {}", user.name,
-                     options.data_directory);
     TRY(check_allocation(layout.store_root()));
     auto store = TRY(store::Store::open(sys::real_disk(), layout.store_root()));
     auto manager = std::unique_ptr<Manager>(
         new Manager(std::move(options), std::move(store), std::move(user)));
-    manager->installs_ = find_postgres(manager->options_.postgres_directories, manager->user_);
+    manager->installs_ = std::move(installs);
     manager->spare_keeper_ = std::make_unique<SpareKeeper>(
         manager->store_, manager->layout_.spares(), manager->user_, manager->majors());
     return manager;
@@ -400,9 +404,11 @@ Result<ComputeStatus> Manager::start_locked(Endpoint& endpoint, const ComputeSpe
     }
     if (report.phase == Phase::failed)
         return Error(report.code, report.reason).with_hint(report.hint);
-    if (channel->is_closed())
-        return error(Code::unavailable, "its supervisor has ended: {}", report.reason)
-            .with_hint("see " + log_file);
+    if (channel->is_closed()) {
+        auto complaint = last_complaint(log_file, spawned.log_begin);
+        return error(Code::unavailable, "its supervisor has ended: {}",
+                     complaint.empty() ? report.reason : complaint);
+    }
     ::kill(spawned.pid, SIGKILL);
     return error(Code::timed_out, "no answer from its supervisor in {} seconds",
                  kStartLimit.count() / 1000);

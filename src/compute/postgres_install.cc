@@ -23,6 +23,10 @@ std::vector<std::string> places(const std::string& directory, int major) {
     return {versioned + "/bin", versioned + npm, base + "/bin", base + npm, base};
 }
 
+bool has_programs(const std::string& bin) {
+    return exists(bin + "/postgres") && exists(bin + "/initdb");
+}
+
 // "postgres (PostgreSQL) 17.10 (Debian ...)" -> "17.10"
 std::string version_in(const std::string& text) {
     constexpr std::string_view kLead = "(PostgreSQL) ";
@@ -37,15 +41,16 @@ std::string version_in(const std::string& text) {
 std::map<int, PostgresInstall> find_postgres(const std::vector<std::string>& directories,
                                              const ComputeUser& user) {
     std::map<int, PostgresInstall> found;
-    for (int major : {16, 17, 18}) {
+    for (int major : kPostgresMajors) {
         for (const auto& directory : directories) {
             for (const auto& bin : places(directory, major)) {
-                if (found.contains(major) || !exists(bin + "/postgres") || !exists(bin + "/initdb"))
-                    continue;
+                if (found.contains(major) || !has_programs(bin)) continue;
                 auto output = run({.command = {bin + "/postgres", "--version"}, .user = &user});
                 if (!output) {
+                    auto reached = check_access(user, bin + "/postgres", X_OK);
+                    const Error& why = reached.ok() ? output.error() : reached.error();
                     log::warn("compute: {}/postgres does not run as the compute user: {}", bin,
-                              output.error().text());
+                              why.text());
                     continue;
                 }
                 auto version = version_in(*output);
@@ -56,6 +61,13 @@ std::map<int, PostgresInstall> find_postgres(const std::vector<std::string>& dir
         }
     }
     return found;
+}
+
+bool holds_postgres(const std::string& directory) {
+    for (int major : kPostgresMajors)
+        for (const auto& bin : places(directory, major))
+            if (has_programs(bin)) return true;
+    return false;
 }
 
 }  // namespace tarn::compute

@@ -1,6 +1,7 @@
 // postgres_install.h: finds the PostgreSQL binaries of this machine.
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "compute/user.h"
 
 namespace tarn::compute {
+
+inline constexpr std::array kPostgresMajors = {16, 17, 18};
 
 struct PostgresInstall {
     int major = 0;
@@ -23,5 +26,8 @@ struct PostgresInstall {
 // of a major whose `postgres --version` runs as the compute user wins.
 std::map<int, PostgresInstall> find_postgres(const std::vector<std::string>& directories,
                                              const ComputeUser& user);
+
+// Whether one of its directories has the programs of some major, be it that they run or not.
+bool holds_postgres(const std::string& directory);
 
 }  // namespace tarn::compute

@@ -71,12 +71,18 @@ std::string last_complaint(const std::string& log_file, off_t begin) {
     auto text = sys::read_file(sys::real_disk(), log_file);
     if (!text || static_cast<size_t>(begin) > text->size()) return "";
     std::string_view lines = std::string_view(*text).substr(static_cast<size_t>(begin));
-    size_t at = std::string_view::npos;
+    while (lines.ends_with('\n')) lines.remove_suffix(1);
+    auto line_at = [&](size_t at) { return lines.substr(at, lines.find('\n', at) - at); };
+    size_t at = lines.npos;
     for (std::string_view severity : {"FATAL:  ", "PANIC:  "}) {
         size_t last = lines.rfind(severity);
         if (last != lines.npos && (at == lines.npos || last > at)) at = last;
     }
-    return at == lines.npos ? "" : std::string(lines.substr(at, lines.find('\n', at) - at));
+    if (at == lines.npos) return std::string(line_at(lines.rfind('\n') + 1));
+    // "configuration file ... contains errors": which, the first line says.
+    size_t first = lines.find("LOG:  ");
+    if (line_at(at).ends_with("contains errors") && first != lines.npos) at = first;
+    return std::string(line_at(at));
 }
 
 void rotate_log(const std::string& path) {

@@ -30,8 +30,9 @@ Result<PostgresProcess> launch_postgres(const PostgresLaunch& launch);
 // none yet.
 std::string postmaster_status(const std::string& pgdata);
 
-// The last FATAL or PANIC in a log from `begin` on, without what stands before it; empty if there
-// is none.
+// Why a process ended, out of its log from `begin` on: the last FATAL or PANIC, or what that refers
+// to, without what stands before it; else the last line; empty if there is none. The text and not
+// the place, for the log of an endpoint that could not be made goes with it.
 std::string last_complaint(const std::string& log_file, off_t begin);
 
 // Keeps logs bounded: a file above the limit becomes `<path>.1`.

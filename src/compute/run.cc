@@ -8,8 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <system_error>
 
+#include "base/log.h"
 #include "sys/descriptor.h"
 
 namespace tarn::compute {
@@ -76,17 +79,36 @@ Result<std::string> run(const RunOptions& options) {
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return output;
-    auto end = output.size() > 2000 ? output.substr(output.size() - 2000) : output;
+    const std::string& program = options.command[0];
     if (WIFSIGNALED(status))
-        return error(Code::internal, "{} was ended by signal {}: {}", options.command[0],
-                     WTERMSIG(status), end);
+        return program_error(fmt::format("{} was ended by signal {}", program, WTERMSIG(status)),
+                             output);
     if (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127)
-        return error(Code::permission_denied, "{} cannot be executed{}{}", options.command[0],
+        return error(Code::permission_denied, "{} cannot be executed{}{}", program,
                      options.user && options.user->switches ? " by user " : "",
                      options.user ? options.user->name : "")
             .with_hint("every directory above it must be open to that user");
-    return error(Code::internal, "{} exited with {}: {}", options.command[0], WEXITSTATUS(status),
-                 end);
+    return program_error(fmt::format("{} exited with {}", program, WEXITSTATUS(status)), output);
+}
+
+std::string complaint_in(std::string_view output) {
+    std::string_view last;
+    while (!output.empty()) {
+        auto line = output.substr(0, output.find('\n'));
+        output.remove_prefix(std::min(line.size() + 1, output.size()));
+        for (std::string_view word : {"ERROR: ", "FATAL: ", "PANIC: ", "error: "})
+            if (line.find(word) != line.npos) return std::string(line.substr(line.find(word)));
+        if (!line.empty()) last = line;
+    }
+    return std::string(last);
+}
+
+Error program_error(std::string_view what, std::string_view output) {
+    log::debug("compute: {}; it printed:\n{}", what, output);
+    for (int full : {ENOSPC, EDQUOT})
+        if (output.find(std::generic_category().message(full)) != output.npos)
+            return errno_error(full, what);
+    return error(Code::internal, "{}: {}", what, complaint_in(output));
 }
 
 }  // namespace tarn::compute

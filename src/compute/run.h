@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -16,8 +17,15 @@ struct RunOptions {
     std::string input = {};                     // what it reads from its standard input
 };
 
-// What it printed (both streams). internal, with the end of that, unless it exits with 0.
+// What it printed (both streams). no_space or internal, with the complaint in that, unless it exits
+// with 0.
 Result<std::string> run(const RunOptions& options);
+
+// The line of a program's output that says what went wrong: the first that is called an error, for
+// the others follow from it, else the last.
+std::string complaint_in(std::string_view output);
+// The Error of a program that failed with this output.
+Error program_error(std::string_view what, std::string_view output);
 
 // For fork and exec: C strings of a list, ended by null. Valid while the list lives.
 std::vector<char*> c_strings(const std::vector<std::string>& list);

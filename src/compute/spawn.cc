@@ -59,11 +59,12 @@ Result<SpawnedSupervisor> spawn_supervisor(const std::vector<std::string>& comma
     std::vector<std::string> environment_list{"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"};
     auto arguments = c_strings(command);
     auto environment = c_strings(environment_list);
+    off_t log_begin = ::lseek(log.fd(), 0, SEEK_END);
     pid_t pid = ::fork();
     if (pid < 0) return errno_error(errno, "start a supervisor");
     if (pid == 0)
         become_supervisor(theirs.fd(), log.fd(), user, arguments.data(), environment.data());
-    return SpawnedSupervisor{pid, std::move(ours)};
+    return SpawnedSupervisor{pid, std::move(ours), log_begin};
 }
 
 }  // namespace tarn::compute

@@ -15,6 +15,7 @@ namespace tarn::compute {
 struct SpawnedSupervisor {
     pid_t pid = 0;
     sys::Descriptor control;  // connection to it
+    off_t log_begin = 0;      // where its lines begin in the log file
 };
 
 // In a session of its own, as the compute user, with nothing of the server's open but the control

@@ -381,11 +381,9 @@ Result<void> Supervisor::keep_clean_end() {
 }
 
 void Supervisor::fail_start(const std::string& how) {
-    auto log_file = spec_.log_directory() + "/postgres.log";
-    auto complaint = last_complaint(log_file, log_begin_);
+    auto complaint = last_complaint(spec_.log_directory() + "/postgres.log", log_begin_);
     fail(error(Code::internal, "PostgreSQL ended while starting ({}){}{}", how,
-               complaint.empty() ? "" : ": ", complaint)
-             .with_hint("see " + log_file));
+               complaint.empty() ? "" : ": ", complaint));
 }
 
 void Supervisor::finish_stop(int status) {

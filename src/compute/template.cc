@@ -50,7 +50,7 @@ Result<void> make_cluster(const PostgresInstall& postgres, const ComputeUser& us
     // Single-user mode goes on after an error and exits with 0.
     for (const char* word : {"ERROR:", "FATAL:", "PANIC:"})
         if (output.find(word) != std::string::npos)
-            return error(Code::internal, "roles and database of the template: {}", output);
+            return program_error("make the template's roles and database", output);
     return {};
 }
 

@@ -21,6 +21,11 @@ struct ComputeUser {
 // who it is.
 Result<ComputeUser> find_compute_user(const std::string& name);
 
+// Whether that user, whoever this process is, can pass all directories above `path` and use what is
+// there: X_OK to run a program or enter a directory, R_OK to read a file. permission_denied, naming
+// the first of them that is closed to it.
+Result<void> check_access(const ComputeUser& user, const std::string& path, int mode);
+
 // For a child between fork and exec: async-signal-safe. 0 or -errno.
 int become(const ComputeUser& user);
 
