@@ -89,9 +89,9 @@ std::string_view state_text(EndpointState state) {
     return names[static_cast<size_t>(state)];
 }
 
-Json hosts_of(const meta::EndpointRow& row) {
-    Json hosts = {{"host", row.address}};
-    if (row.type == meta::EndpointType::read_only) hosts["read_only_host"] = row.address;
+Json hosts_of(const control::EndpointView& view) {
+    Json hosts = {{"host", view.host}};
+    if (view.row.type == meta::EndpointType::read_only) hosts["read_only_host"] = view.host;
     return hosts;
 }
 
@@ -111,7 +111,7 @@ Json json_of(const control::EndpointView& view) {
         {"autoscaling_limit_min_cu", cu_json(row.min_cu)},
         {"autoscaling_limit_max_cu", cu_json(row.max_cu)},
         {"suspend_timeout_duration", duration_text(row.suspend)},
-        {"hosts", hosts_of(row)},
+        {"hosts", hosts_of(view)},
         {"group", {{"min", 1}, {"max", 1}, {"enable_readable_secondaries", false}}},
         {"settings", std::move(settings)}};
     if (view.pending) status["pending_state"] = state_text(*view.pending);

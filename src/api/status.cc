@@ -16,7 +16,7 @@ Json endpoint_status(const control::EndpointView& view) {
     Json status = {
         {"endpoint", view.row.id},
         {"uid", view.row.uid},
-        {"host", view.row.address},
+        {"host", view.host},
         {"state", view.row.disabled ? "disabled" : states[static_cast<size_t>(view.compute)]},
         {"min_cu", view.row.min_cu},
         {"max_cu", view.row.max_cu},

@@ -54,6 +54,7 @@ Result<Login> find_login(const std::string& host, const std::string& token) {
     if (login.token.empty()) login.token = profile.token;
     if (!host.empty()) login.host = host;
     if (!token.empty()) login.token = token;
+    while (login.host.ends_with('/')) login.host.pop_back();  // as people copy it from a browser
     if (login.host.empty() || login.token.empty())
         return error(Code::invalid_argument, "find the server: no {} given",
                      login.host.empty() ? "host" : "token")

@@ -32,6 +32,14 @@ class ControlTest : public ControlFixture {
     }
 };
 
+TEST_F(ControlTest, EndpointIsFoundByItsAddressOrInNetworkModeByItsName) {
+    ASSERT_TRUE(create_project("p").ok());
+    EXPECT_EQ(primary("p").host, primary("p").row.address);
+    options_.network_domain = "db.example.com";
+    open();
+    EXPECT_EQ(primary("p").host, primary("p").row.uid + ".db.example.com");
+}
+
 TEST_F(ControlTest, NewProjectHasBranchEndpointRoleAndDatabase) {
     auto operation = create_project("my-app");
     EXPECT_FALSE(outcome(operation).row.done);

@@ -22,6 +22,7 @@ namespace tarn::control {
 
 struct Options {
     AddressBlock addresses;
+    std::string network_domain;  // endpoints are <uid>.<domain>; "": they go by their addresses
     Span least_suspend = std::chrono::seconds{60};  // shorter only in development
     Sizes default_sizes = {1, 1};
     Span default_suspend = std::chrono::hours{24};

@@ -162,9 +162,12 @@ Result<meta::OperationRow> Endpoints::remove(const std::string& project, const s
 }
 
 EndpointView Endpoints::view(const FoundEndpoint& found) const {
+    const std::string& domain = core_.options.network_domain;
     EndpointView view{.row = found.endpoint,
                       .project_id = found.project.id,
                       .branch_id = found.branch.id,
+                      .host = domain.empty() ? found.endpoint.address
+                                             : fmt::format("{}.{}", found.endpoint.uid, domain),
                       .current = EndpointState::init,
                       .pending = {},
                       .compute = compute::ComputeState::stopped,
@@ -192,6 +195,12 @@ EndpointView Endpoints::view(const FoundEndpoint& found) const {
         case ComputeState::stopped:
         case ComputeState::failed:
             break;
+    }
+    // A start may fail before there is a compute that could say so.
+    auto failure = wake_.start_failure(found.endpoint.uid);
+    if (failure && status.state == ComputeState::stopped) {
+        view.compute = ComputeState::failed;
+        view.reason = failure->text();
     }
     if (auto last = wake_.last_active(found.endpoint.uid)) view.last_active_time = *last;
     return view;

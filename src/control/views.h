@@ -34,6 +34,7 @@ struct EndpointView {
     meta::EndpointRow row;
     std::string project_id;
     std::string branch_id;
+    std::string host;  // where clients find it
     EndpointState current = EndpointState::init;
     std::optional<EndpointState> pending;  // where it is going to
     // Finer than the contract knows, for those who operate the server.

@@ -176,6 +176,13 @@ std::optional<Time> Wake::last_active(const std::string& uid) const {
     return std::max(entry->second, activity(uid).last_active);
 }
 
+std::optional<Error> Wake::start_failure(const std::string& uid) const {
+    std::lock_guard lock(mutex_);
+    auto found = failures_.find(uid);
+    if (found == failures_.end()) return std::nullopt;
+    return found->second.why;
+}
+
 void Wake::note_running(const std::string& uid) {
     std::lock_guard lock(mutex_);
     running_[uid] = core_.now();

@@ -46,6 +46,8 @@ class Wake {
 
     // When the endpoint was last needed; nothing if it does not run.
     std::optional<Time> last_active(const std::string& endpoint_uid) const;
+    // Why the endpoint's last start failed; nothing if it did not, or was not tried yet.
+    std::optional<Error> start_failure(const std::string& endpoint_uid) const;
 
   private:
     struct Failure {

@@ -87,6 +87,8 @@ TEST_F(WakeTest, AStartThatFailedIsNotTriedAgainAtOnce) {
         EXPECT_NE(woken.error().message().find("try 1 failed"), std::string::npos);
     }
     EXPECT_EQ(tried, 1);
+    EXPECT_EQ(primary("p").compute, compute::ComputeState::failed);
+    EXPECT_NE(primary("p").reason.find("try 1 failed"), std::string::npos);
     pass(seconds{1});
     EXPECT_FALSE(control_->wake.wake(uid_).ok());
     EXPECT_EQ(tried, 2);
@@ -94,6 +96,8 @@ TEST_F(WakeTest, AStartThatFailedIsNotTriedAgainAtOnce) {
     pass(seconds{1});
     EXPECT_TRUE(control_->wake.wake(uid_).ok());
     EXPECT_TRUE(control_->wake.wake(uid_).ok());
+    EXPECT_EQ(primary("p").compute, compute::ComputeState::running);
+    EXPECT_EQ(primary("p").reason, "");
 }
 
 TEST_F(WakeTest, UseKeepsItAwake) {

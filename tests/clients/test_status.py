@@ -61,6 +61,11 @@ def test_a_failed_compute_says_why(own):
     assert "checkpoint record" in line[-1], line
 
 
+def test_a_host_may_end_with_a_slash(own):
+    shown = status(own, DATABRICKS_HOST=own.url + "/")
+    assert shown.returncode == 0, shown.stderr
+
+
 def test_no_server_is_told_with_what_to_try(own):
     shown = status(own, DATABRICKS_HOST="http://127.0.0.1:1")
     assert shown.returncode != 0
