@@ -3,6 +3,7 @@
 
 #include "api/server.h"
 #include "control/control_fixture.h"
+#include "sys/sockets.h"
 
 namespace tarn::api {
 namespace {
@@ -402,14 +403,29 @@ TEST_F(ApiTest, StatusShowsWhatRuns) {
 class ServerTest : public ApiTest {
   protected:
     ServerTest() {
-        auto started = Server::start(*control_, "127.0.0.1", 0, info_);
-        EXPECT_TRUE(started.ok()) << message(started);
-        server_ = std::move(started).value();
+        auto listening = Server::listen("127.0.0.1", 0);
+        EXPECT_TRUE(listening.ok()) << message(listening);
+        server_ = std::move(listening).value();
+        server_->serve(*control_, info_);
     }
     httplib::Client client() {
         httplib::Client made("127.0.0.1", server_->port());
         made.set_bearer_token_auth(token_);
         return made;
+    }
+    // The answer to a request without a body, and with no more headers than it needs.
+    std::string exchange(const std::string& line) {
+        auto address = sys::SocketAddress::parse("127.0.0.1", server_->port()).value();
+        sys::Descriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
+        EXPECT_EQ(::connect(socket.fd(), address.raw(), address.raw_bytes()), 0);
+        std::string request = line + "\r\nHost: x\r\nAuthorization: Bearer " + token_ +
+                              "\r\nConnection: close\r\n\r\n";
+        EXPECT_EQ(::send(socket.fd(), request.data(), request.size(), 0), std::ssize(request));
+        std::string answer;
+        char piece[4096];
+        for (ssize_t got; (got = ::recv(socket.fd(), piece, sizeof piece, 0)) > 0;)
+            answer.append(piece, static_cast<size_t>(got));
+        return answer;
     }
     std::unique_ptr<Server> server_;
 };
@@ -442,10 +458,39 @@ TEST_F(ServerTest, LibrarysOwnRefusalsAreErrorsInTheContractsForm) {
     ASSERT_TRUE(refused);
     EXPECT_EQ(refused->status, 413);
     EXPECT_EQ(Json::parse(refused->body)["error_code"], "INVALID_PARAMETER_VALUE");
+    std::string id = refused->get_header_value("X-Request-Id");
+    EXPECT_EQ(id.size(), 36u);
+    EXPECT_EQ(Json::parse(refused->body)["details"][0]["request_id"], id);
     auto long_path = client().Get("/" + std::string(10000, 'x'));
     EXPECT_EQ(long_path->status, 414);
     EXPECT_TRUE(Json::parse(long_path->body).contains("error_code"));
     EXPECT_EQ(client().Get("/healthz")->status, 200);
+}
+
+// As curl and Go send them; the SDKs announce a length of 0.
+TEST_F(ServerTest, RequestThatAnnouncesNoBodyIsAnsweredAtOnce) {
+    auto started = std::chrono::steady_clock::now();
+    std::string answer = exchange("POST /api/2.0/postgres/projects?project_id=p HTTP/1.1");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400")) << answer;
+    Json body = Json::parse(answer.substr(answer.find("\r\n\r\n")));
+    EXPECT_EQ(body["error_code"], "MALFORMED_REQUEST");
+    EXPECT_EQ(body["details"][0]["request_id"].get<std::string>().size(), 36u);
+    make_project("p");
+    answer = exchange("DELETE /api/2.0/postgres/projects/p HTTP/1.1");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200")) << answer;
+    // The library's time for a body is five seconds, each time.
+    EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds{5});
+}
+
+TEST_F(ServerTest, PortIsHeldBeforeItIsServedAndGivenBack) {
+    uint16_t port = 0;
+    {
+        auto waiting = Server::listen("127.0.0.1", 0);
+        ASSERT_TRUE(waiting.ok()) << message(waiting);
+        port = (*waiting)->port();
+        EXPECT_FALSE(Server::listen("127.0.0.1", port).ok());
+    }
+    EXPECT_TRUE(Server::listen("127.0.0.1", port).ok());
 }
 
 TEST_F(ServerTest, DeepNestingDoesNotEndTheServer) {
@@ -466,7 +511,7 @@ TEST_F(ServerTest, DeepNestingDoesNotEndTheServer) {
 }
 
 TEST_F(ServerTest, TakenPortIsNamed) {
-    auto second = Server::start(*control_, "127.0.0.1", server_->port(), info_);
+    auto second = Server::listen("127.0.0.1", server_->port());
     ASSERT_FALSE(second.ok());
     EXPECT_NE(second.error().text().find(std::to_string(server_->port())), std::string::npos)
         << second.error().text();

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <httplib.h>
+#include <unistd.h>
 
 #include "api/errors.h"
 #include "base/log.h"
@@ -30,13 +31,13 @@ Result<control::Identity> authenticate(control::Control& control, std::string_vi
 }
 
 Result<Response> dispatch(const Router& router, control::Control& control, Request& request,
-                          const std::string& authorization) {
+                          const std::string& authorization, const std::string& id) {
     auto found = router.find(request.method, request.path);
     if (auto* wrong = std::get_if<Router::WrongMethod>(&found)) {
         Response response = error_response(
             error(Code::bad_request, "Method {} is not allowed for '{}'; allowed: {}.",
                   request.method, request.path, wrong->allowed),
-            "");
+            id);
         response.status = 405;
         response.headers["Allow"] = wrong->allowed;
         return response;
@@ -104,21 +105,23 @@ void add_all(Router& router, control::Control& control, const ServerInfo& info) 
 Response handle(const Router& router, control::Control& control, Request request,
                 const std::string& authorization) {
     std::string id = control::draw_uuid(control.core().environment);
-    auto result = dispatch(router, control, request, authorization);
+    auto result = dispatch(router, control, request, authorization, id);
     Response response =
         result.ok() ? std::move(result).value() : error_response(result.error(), id);
     if (!result.ok()) {
-        auto level = response.status >= 500 ? spdlog::level::err : spdlog::level::info;
-        spdlog::log(level, "api: {} {} status={} request={}: {}", request.method, request.path,
-                    response.status, id, result.error().text());
+        std::string line = fmt::format("api: {} {} status={} request={}: {}", request.method,
+                                       request.path, response.status, id, result.error().text());
+        if (response.status >= 500)
+            log::error(line);
+        else
+            log::info(line);
     }
     response.headers["X-Request-Id"] = id;
     return response;
 }
 
 struct Server::Http : httplib::Server {
-    explicit Http(control::Control& control, ServerInfo info) : control_(control) {
-        add_all(router_, control, info);
+    Http() {
         new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
         set_tcp_nodelay(true);
         set_keep_alive_timeout(kKeepAliveSeconds);
@@ -133,14 +136,19 @@ struct Server::Http : httplib::Server {
             setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
             fcntl(socket, F_SETFD, FD_CLOEXEC);
         });
-        route();
+    }
+    ~Http() override {
+        // The library closes only what it has served.
+        if (socket_t bound = svr_sock_.exchange(INVALID_SOCKET); bound != INVALID_SOCKET)
+            ::close(bound);
     }
 
-    void route() {
+    void route(control::Control& control, const ServerInfo& info) {
+        add_all(router_, control, info);
         // One route takes all; ours (router.h) knows methods and never runs a regular expression
         // over a stranger's path.
-        auto all = [this](const httplib::Request& from, httplib::Response& to) {
-            put(handle(router_, control_, request_of(from), from.get_header_value("Authorization")),
+        auto all = [this, &control](const httplib::Request& from, httplib::Response& to) {
+            put(handle(router_, control, request_of(from), from.get_header_value("Authorization")),
                 to);
         };
         Get(".*", all);
@@ -149,24 +157,41 @@ struct Server::Http : httplib::Server {
         Patch(".*", all);
         Delete(".*", all);
         Options(".*", all);
-        set_error_handler([](const httplib::Request&, httplib::Response& response) {
-            if (!response.body.empty()) return;
-            int status = response.status;
-            put(error_response(library_error(status), ""), response);
-            response.status = status;
+        // Whose headers announce no body sends none (RFC 9112, 6.3); the library would wait for it.
+        set_pre_routing_handler([all](const httplib::Request& from, httplib::Response& to) {
+            if (from.has_header("Content-Length") || from.has_header("Transfer-Encoding"))
+                return HandlerResponse::Unhandled;
+            all(from, to);
+            return HandlerResponse::Handled;
         });
-        set_exception_handler([](const httplib::Request& request, httplib::Response& response,
-                                 std::exception_ptr) {
+        answer_for_library(control);
+    }
+
+    // Its own refusals, and what was thrown, in the contract's form.
+    void answer_for_library(control::Control& control) {
+        auto refuse = [&control](const httplib::Request& request, httplib::Response& to, int status,
+                                 const Error& why) {
+            std::string id = control::draw_uuid(control.core().environment);
+            log::info("api: {} {} status={} request={}: {}", request.method, request.path, status,
+                      id, why.text());
+            Response response = error_response(why, id);
+            response.status = status;
+            response.headers["X-Request-Id"] = id;
+            put(response, to);
+        };
+        set_error_handler([refuse](const httplib::Request& request, httplib::Response& to) {
+            if (to.body.empty()) refuse(request, to, to.status, library_error(to.status));
+        });
+        set_exception_handler([refuse](const httplib::Request& request, httplib::Response& to,
+                                       std::exception_ptr) {
             log::error("api: {} {}: unexpected exception", request.method, request.path);
-            put(error_response(error(Code::internal, "The request could not be processed."), ""),
-                response);
+            refuse(request, to, 500, error(Code::internal, "The request could not be processed."));
         });
     }
 
     // The library listens with a backlog of 5, too few for a burst of clients.
     void widen_backlog() { ::listen(svr_sock_, kBacklog); }
 
-    control::Control& control_;
     Router router_;
     uint16_t port_ = 0;
     std::thread thread_;
@@ -178,9 +203,8 @@ Server::~Server() {
     stop();
 }
 
-Result<std::unique_ptr<Server>> Server::start(control::Control& control, const std::string& host,
-                                              uint16_t port, ServerInfo info) {
-    auto http = std::make_unique<Http>(control, std::move(info));
+Result<std::unique_ptr<Server>> Server::listen(const std::string& host, uint16_t port) {
+    auto http = std::make_unique<Http>();
     errno = 0;
     if (port == 0) {
         int bound = http->bind_to_any_port(host);
@@ -197,11 +221,14 @@ Result<std::unique_ptr<Server>> Server::start(control::Control& control, const s
         return failure;
     }
     http->widen_backlog();
-    std::unique_ptr<Server> server(new Server(std::move(http)));
-    server->http_->thread_ = std::thread([raw = server->http_.get()] { raw->listen_after_bind(); });
+    return std::unique_ptr<Server>(new Server(std::move(http)));
+}
+
+void Server::serve(control::Control& control, const ServerInfo& info) {
+    http_->route(control, info);
+    http_->thread_ = std::thread([this] { http_->listen_after_bind(); });
     // The library forgets a stop() that comes before its loop runs.
-    while (!server->http_->is_running()) std::this_thread::yield();
-    return server;
+    while (!http_->is_running()) std::this_thread::yield();
 }
 
 void Server::stop() {

@@ -15,11 +15,12 @@ namespace tarn::api {
 
 class Server {
   public:
-    // Listens when it returns. Fails when the port is taken, naming by whom.
-    static Result<std::unique_ptr<Server>> start(control::Control& control, const std::string& host,
-                                                 uint16_t port, ServerInfo info);
+    // Takes the port; who connects waits for serve(). Fails when it is taken, naming by whom.
+    static Result<std::unique_ptr<Server>> listen(const std::string& host, uint16_t port);
     ~Server();
 
+    // Answers from now on. `control` outlives it, or stop() comes first.
+    void serve(control::Control& control, const ServerInfo& info);
     // Lets requests under way end, then closes.
     void stop();
     uint16_t port() const;

@@ -1,5 +1,6 @@
 #include "main/front_door.h"
 
+#include "main/setting_values.h"
 #include "proxy/login_errors.h"
 #include "sys/clock.h"
 
@@ -8,7 +9,7 @@ namespace tarn {
 Result<void> FrontDoor::start(const proxy::Options& options, const std::string& address_block) {
     proxy_ = TRY(proxy::Proxy::start(options, *this));
     std::string probe = address_block.substr(0, address_block.rfind('.')) + ".1";
-    TRY_CTX(proxy_->add_listener(probe), "listen for endpoints on {}", probe);
+    TRY_CTX(open(probe), "listen for endpoints on {}", probe);
     proxy_->remove_listener(probe);
     return {};
 }
@@ -60,8 +61,9 @@ void FrontDoor::wake(const std::string& endpoint, Awake done) {
 }
 
 Result<void> FrontDoor::open(const std::string& address) {
-    TRY(proxy_->add_listener(address));
-    return {};
+    auto listening = proxy_->add_listener(address);
+    if (listening.ok()) return {};
+    return naming_settings(std::move(listening).error(), "--address-block, --pg-port");
 }
 
 void FrontDoor::close(const std::string& endpoint_uid, const std::string& address) {

@@ -18,10 +18,10 @@ int report(const tarn::Error& failure) {
     return tarn::info(failure.code()).exit_status;
 }
 
-int run_serve(tarn::ServeOptions options) {
-    tarn::log::init(options.log_level);
-    auto ready = tarn::checked(std::move(options));
+int run_serve(CLI::App& command, tarn::ServeOptions& options) {
+    auto ready = tarn::complete(command, options);
     if (!ready.ok()) return report(ready.error());
+    tarn::log::init(ready->log_level);
     auto served = tarn::serve(*ready);
     return served.ok() ? 0 : report(served.error());
 }
@@ -51,8 +51,13 @@ int main(int count, char** words) {
     supervise->group("");
     supervise->add_option("spec", spec_file)->required();
 
-    CLI11_PARSE(app, count, words);
-    if (*serve) return run_serve(serve_options);
+    try {
+        app.parse(count, words);
+    } catch (const CLI::ParseError& failure) {
+        // Numbers of the library's own would not be those of base/error_codes.def.
+        return app.exit(failure) == 0 ? 0 : tarn::info(tarn::Code::invalid_argument).exit_status;
+    }
+    if (*serve) return run_serve(*serve, serve_options);
     if (*status) return run_status(status_options);
     tarn::log::init("info");
     return tarn::compute::supervise(spec_file, tarn::compute::kControlDescriptor);

@@ -52,11 +52,11 @@ Result<void> write_profile(const std::string& path, const std::string& host,
     return sys::write_small_file(path, content, 0600);
 }
 
-bool profile_names_host(const std::string& path, const std::string& host) {
+std::string token_in_profile(const std::string& path, const std::string& host) {
     for (const Section& section : read_sections(path))
-        if (section.name == "DEFAULT")
-            return value_of(section, "host") == host && !value_of(section, "token").empty();
-    return false;
+        if (section.name == "DEFAULT" && value_of(section, "host") == host)
+            return value_of(section, "token");
+    return "";
 }
 
 }  // namespace tarn

@@ -10,7 +10,7 @@ namespace tarn {
 // Puts host and token into the file's DEFAULT profile, leaving other profiles as they are.
 Result<void> write_profile(const std::string& path, const std::string& host,
                            const std::string& token);
-// Whether the DEFAULT profile names this host and some token.
-bool profile_names_host(const std::string& path, const std::string& host);
+// The token that the DEFAULT profile has for this host; "" if it has none.
+std::string token_in_profile(const std::string& path, const std::string& host);
 
 }  // namespace tarn

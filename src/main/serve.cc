@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include "main/front_door.h"
 #include "main/instance_lock.h"
 #include "main/profile.h"
+#include "main/setting_values.h"
 #include "sys/clock.h"
 #include "sys/poller.h"
 #include "sys/randomness.h"
@@ -58,15 +58,15 @@ compute::ManagerOptions manager_options(const ServeOptions& options) {
 Result<control::Options> control_options(const ServeOptions& options) {
     control::Options control;
     control.addresses = TRY(control::AddressBlock::parse(options.address_block));
+    control.network_domain = options.network_domain;
     if (options.development) control.least_suspend = Span{0};
     return control;
 }
 
 proxy::Options proxy_options(const ServeOptions& options) {
     proxy::Options proxy;
-    proxy.port = options.pg_port;
+    proxy.port = proxy.network_port = static_cast<uint16_t>(options.pg_port);
     proxy.network_address = options.network_address;
-    proxy.network_port = options.pg_port;
     proxy.tls = {.directory = options.data_directory,
                  .domain = options.network_domain,
                  .certificate_file = options.tls_certificate,
@@ -74,39 +74,65 @@ proxy::Options proxy_options(const ServeOptions& options) {
     return proxy;
 }
 
+Result<std::unique_ptr<api::Server>> listen_for_api(const ServeOptions& options) {
+    HttpAddress http = TRY(parse_http_address(options.http));
+    auto api = api::Server::listen(http.host, http.port);
+    if (!api.ok()) return naming_settings(std::move(api).error(), "--http");
+    return api;
+}
+
+// A server without them answers, and can do nothing.
+void warn_of_missing_postgres(const ServeOptions& options, const compute::Manager& computes) {
+    for (const std::string& directory : options.postgres_directories)
+        if (!compute::holds_postgres(directory + "/{major}"))
+            log::warn(
+                "serve: --pg-dir {} holds no PostgreSQL: expected {}/<major>/bin/postgres and "
+                "initdb beside it, of {}",
+                directory, directory, fmt::join(compute::kPostgresMajors, ", "));
+    if (computes.majors().empty())
+        log::warn(
+            "serve: there is no PostgreSQL that can be run, so no project can be made (hint: "
+            "install one of {}, as script/setup does, or name its place with --pg-dir; then start "
+            "again)",
+            fmt::join(compute::kPostgresMajors, ", "));
+}
+
+// Whether a token lets its bearer in.
+Result<bool> is_accepted(control::Identities& identities, const std::string& token) {
+    auto caller = identities.authenticate(token);
+    if (caller.ok()) return true;
+    if (caller.error().code() == Code::unauthenticated) return false;
+    return std::move(caller).error();
+}
+
 // The administrator's token is shown once, at the first start; a profile gets one whenever it lacks
-// one.
+// one that is good (its data directory may have been made anew).
 Result<void> introduce(control::Identities& identities, const ServeOptions& options) {
-    std::string host = "http://" + options.http;
     auto token = TRY(identities.bootstrap(options.admin));
-    if (token)
+    if (token) {
         std::printf("administrator: %s\ntoken (shown only now): %s\n", options.admin.c_str(),
                     token->c_str());
-    if (!options.profile_file.empty() && !profile_names_host(options.profile_file, host)) {
-        if (!token) token = TRY(identities.create_token(options.admin, "profile"));
-        TRY_CTX(write_profile(options.profile_file, host, *token), "write profile");
+        std::fflush(stdout);
     }
-    std::fflush(stdout);
+    if (options.profile_file.empty()) return {};
+    std::string host = "http://" + options.http;
+    if (TRY(is_accepted(identities, token_in_profile(options.profile_file, host)))) return {};
+    if (!token)
+        token = TRY_CTX(identities.create_token(options.admin, "profile"),
+                        "make a token of --admin for profile {}", options.profile_file);
+    TRY_CTX(write_profile(options.profile_file, host, *token), "write profile");
     return {};
 }
 
-Result<std::unique_ptr<api::Server>> start_api(const ServeOptions& options,
-                                               control::Control& control) {
-    auto colon = options.http.rfind(':');
-    uint16_t port = 0;
-    const char* end = options.http.data() + options.http.size();
-    if (colon == options.http.npos ||
-        std::from_chars(options.http.data() + colon + 1, end, port).ptr != end)
-        return error(Code::invalid_argument, "listen on '{}': expected ADDRESS:PORT", options.http);
-    return api::Server::start(control, options.http.substr(0, colon), port,
-                              {.version = TARN_VERSION,
-                               .http_address = options.http,
-                               .data_directory = options.data_directory,
-                               .workspace_id = TRY(control.identities.workspace_id()),
-                               .start_time = sys::real_clock().now()});
+Result<api::ServerInfo> server_info(const ServeOptions& options, control::Identities& identities) {
+    return api::ServerInfo{.version = TARN_VERSION,
+                           .http_address = options.http,
+                           .data_directory = options.data_directory,
+                           .workspace_id = TRY(identities.workspace_id()),
+                           .start_time = sys::real_clock().now()};
 }
 
-// The signals that end the server; blocked in every thread, taken by wait_for_end() alone.
+// The signals that end the server; blocked in every thread, taken by serve() alone.
 sigset_t end_signals() {
     sigset_t signals;
     sigemptyset(&signals);
@@ -121,23 +147,27 @@ Result<void> serve(const ServeOptions& options) {
     sigset_t signals = end_signals();
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
+    // What can be refused is, before the first start makes an administrator and shows the token.
     TRY(check_descriptor_limit());
-    InstanceLock lock = TRY(InstanceLock::take(options.data_directory));
     control::Options wishes = TRY(control_options(options));
+    InstanceLock lock = TRY(InstanceLock::take(options.data_directory));
+    auto api = TRY(listen_for_api(options));
 
-    auto meta = TRY_CTX(meta::Meta::open(options.data_directory + "/meta.db"), "open metadata");
     auto computes = TRY_CTX(compute::Manager::open(manager_options(options)), "open computes");
+    warn_of_missing_postgres(options, *computes);
+    auto meta = TRY_CTX(meta::Meta::open(options.data_directory + "/meta.db"), "open metadata");
     control::Environment environment{[] { return sys::real_clock().now(); },
                                      [] { return sys::real_random().number(); }};
     auto control = TRY_CTX(control::Control::open(*meta, *computes, environment, wishes),
                            "open control plane");
-    TRY(introduce(control->identities, options));
-
     FrontDoor door(*control, *meta, *computes);
     TRY(door.start(proxy_options(options), options.address_block));
+
+    TRY(introduce(control->identities, options));
+    api::ServerInfo info = TRY(server_info(options, control->identities));
     control->set_front_door(&door);
     TRY_CTX(control->start(), "start control plane");
-    auto api = TRY_CTX(start_api(options, *control), "start API");
+    api->serve(*control, info);
     log::info("serve: ready api=http://{} data={} computes_as={} postgres={}", options.http,
               options.data_directory, computes->user().name, fmt::join(computes->majors(), ","));
 

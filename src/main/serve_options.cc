@@ -5,7 +5,24 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "control/addresses.h"
+#include "main/config_file.h"
+#include "main/setting_values.h"
+
 namespace tarn {
+
+namespace {
+
+// For the library: "" if `parse` takes the value, else why not.
+template <class Parse>
+auto form(Parse parse) {
+    return [parse](const std::string& value) {
+        auto parsed = parse(value);
+        return parsed.ok() ? "" : parsed.error().text();
+    };
+}
+
+}  // namespace
 
 std::string default_home() {
     const char* home = std::getenv("HOME");
@@ -15,20 +32,24 @@ std::string default_home() {
 
 void add_serve_options(CLI::App& command, ServeOptions& options) {
     options.data_directory = default_home() + "/data";
-    command.set_config("--config", "", "TOML file with any of these settings")
+    command.add_option("--config", options.config_file, "TOML file with any of these settings")
+        ->configurable(false)
         ->envname("TARN_CONFIG");
     command.add_option("--data-dir", options.data_directory, "Where everything is kept")
         ->envname("TARN_DATA_DIR")
         ->capture_default_str();
     command.add_option("--http", options.http, "Address and port of the API")
+        ->check(form(parse_http_address))
         ->envname("TARN_HTTP")
         ->capture_default_str();
     command
         .add_option("--address-block", options.address_block,
                     "Loopback addresses for endpoints, one each")
+        ->check(form(control::AddressBlock::parse))
         ->envname("TARN_ADDRESS_BLOCK")
         ->capture_default_str();
     command.add_option("--pg-port", options.pg_port, "Port of every endpoint; clients expect 5432")
+        ->check(CLI::Range(1, 65535))
         ->envname("TARN_PG_PORT")
         ->capture_default_str();
     command
@@ -51,6 +72,7 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
                     "Unprivileged user of the computes, if the server is root")
         ->envname("TARN_COMPUTE_USER");
     command.add_option("--shared-buffers", options.shared_buffers, "Of every compute")
+        ->check(form(parse_shared_buffers))
         ->envname("TARN_SHARED_BUFFERS")
         ->capture_default_str();
     command.add_option("--admin", options.admin, "User name of the administrator (first start)")
@@ -69,18 +91,23 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
         ->envname("TARN_DEVELOPMENT");
 }
 
-Result<ServeOptions> checked(ServeOptions options) {
-    for (std::string* path : {&options.data_directory, &options.profile_file}) {
+Result<ServeOptions> complete(CLI::App& command, ServeOptions& options) {
+    if (!options.config_file.empty()) TRY(apply_config_file(command, options.config_file));
+    ServeOptions whole = options;
+    std::vector<std::string*> paths{&whole.data_directory, &whole.profile_file,
+                                    &whole.tls_certificate, &whole.tls_key};
+    for (std::string& directory : whole.postgres_directories) paths.push_back(&directory);
+    for (std::string* path : paths) {
         std::error_code failure;
         if (!path->empty()) *path = std::filesystem::absolute(*path, failure).lexically_normal();
         if (failure)
             return error(Code::invalid_argument, "find '{}': {}", *path, failure.message());
     }
-    if (options.tls_certificate.empty() != options.tls_key.empty())
+    if (whole.tls_certificate.empty() != whole.tls_key.empty())
         return error(Code::invalid_argument, "--tls-certificate and --tls-key go together");
-    if (!options.network_address.empty() && options.network_domain.empty())
-        return error(Code::invalid_argument, "--network-address needs --network-domain");
-    return options;
+    if (whole.network_address.empty() != whole.network_domain.empty())
+        return error(Code::invalid_argument, "--network-address and --network-domain go together");
+    return whole;
 }
 
 }  // namespace tarn

@@ -14,10 +14,11 @@
 namespace tarn {
 
 struct ServeOptions {
+    std::string config_file;     // "": none
     std::string data_directory;  // default_home()/data
     std::string http = "127.0.0.1:8080";
     std::string address_block = "127.64.0.0/10";
-    uint16_t pg_port = 5432;
+    int pg_port = 5432;
     std::string network_address;  // network mode: listen here for endpoints named by SNI; "": off
     std::string network_domain;
     std::string tls_certificate;  // one's own instead of the local CA's
@@ -34,9 +35,11 @@ struct ServeOptions {
 // /var/lib/tarn for root, ~/.tarn for others.
 std::string default_home();
 
+// Values of a form that cannot work are refused while the command line is parsed.
 void add_serve_options(CLI::App& command, ServeOptions& options);
 
-// Makes the paths absolute; refuses what cannot work.
-Result<ServeOptions> checked(ServeOptions options);
+// What `command`, parsed, has put into `options`, and the settings file for the rest. Makes the
+// paths absolute; refuses what does not fit together.
+Result<ServeOptions> complete(CLI::App& command, ServeOptions& options);
 
 }  // namespace tarn

@@ -13,7 +13,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import (AlreadyExists, BadRequest, DatabricksError, InvalidParameterValue, NotFound,
                                    ResourceConflict, Unauthenticated)
 from databricks.sdk.service.postgres import (Branch, BranchSpec, Duration, Endpoint, EndpointSpec, EndpointType,
-                                             FieldMask, Project, ProjectSpec)
+                                             FieldMask, Project, ProjectDefaultEndpointSettings, ProjectSpec)
 from harness.server import primary
 
 READ_WRITE = EndpointType.ENDPOINT_TYPE_READ_WRITE
@@ -102,6 +102,7 @@ def test_an_operation_that_never_was(server, shared_endpoint):
 def test_a_malformed_body(server, body):
     status, answer = raw(server, "POST", "/projects?project_id=malformed", body=body)
     assert status == 400 and answer["error_code"] in ("INVALID_PARAMETER_VALUE", "MALFORMED_REQUEST", "BAD_REQUEST"), answer
+    assert answer["details"][0]["request_id"], answer
 
 
 def test_an_oversized_body(server):
@@ -125,6 +126,15 @@ def test_a_malformed_duration(server, retention):
     status, answer = raw(server, "POST", "/projects?project_id=malformed-duration",
                          body={"spec": {"pg_version": 17, "history_retention_duration": retention}})
     assert (status, answer["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), answer
+
+
+def test_a_setting_that_postgresql_refuses_is_named(server, project_ids):
+    """What was made is taken back, the log with it: so the error says why, and points at no file."""
+    settings = ProjectDefaultEndpointSettings(pg_settings={"work_mem": "much"})
+    with pytest.raises(Exception, match='invalid value for parameter "work_mem": "much"') as raised:
+        server.api.create_project(project=Project(spec=ProjectSpec(pg_version=17, default_endpoint_settings=settings)),
+                                  project_id=next(project_ids)).wait()
+    assert str(server.data) not in str(raised.value)
 
 
 # Logins
