@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace tarn::pg::testing {
 
@@ -33,12 +35,12 @@ passwd unprivileged() {
 
 // Runs in the child between fork and exec.
 [[noreturn]] void exec_unprivileged(const std::vector<std::string>& command) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (geteuid() == 0) {
         passwd user = unprivileged();
         if (setgroups(0, nullptr) != 0 || setgid(user.pw_gid) != 0 || setuid(user.pw_uid) != 0)
             _exit(126);
     }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // a change of user would clear it
     std::vector<char*> arguments;
     for (const auto& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
@@ -196,14 +198,17 @@ void Backend::finish() {
 
 Cluster::Cluster(Cluster&& other) noexcept
     : major_(other.major_),
+      postmaster_(std::exchange(other.postmaster_, -1)),
       binaries_(std::move(other.binaries_)),
       root_(std::exchange(other.root_, {})),
       data_(std::move(other.data_)) {}
 
 Cluster::~Cluster() {
     std::error_code ignored;
-    if (!root_.empty() && fs::exists(data_ + "/postmaster.pid"))
-        (void)pg_ctl({"stop", "-m", "immediate"}).ok();
+    if (postmaster_ > 0) {
+        ::kill(postmaster_, SIGQUIT);  // at once
+        wait_for(postmaster_);
+    }
     if (!root_.empty()) fs::remove_all(root_, ignored);
 }
 
@@ -257,29 +262,47 @@ Result<Backend> Cluster::start(const std::vector<std::string>& settings) {
     return backend;
 }
 
-Result<void> Cluster::pg_ctl(std::vector<std::string> arguments) {
-    std::string log = root_ + "/server.log";
-    arguments.insert(arguments.begin(), binaries_ + "/pg_ctl");
-    arguments.insert(arguments.end(), {"-D", data_, "-w", "-l", log});
-    if (int status = wait_for(TRY(spawn(arguments, root_ + "/pg_ctl.log", -1, -1))); status != 0)
-        return error(Code::io_error, "pg_ctl {} ended with status {}; the server's log:\n{}",
-                     arguments[1], status, text_of(log));
-    return {};
+// What `pg_ctl -w` looks at: the postmaster writes its state into the last line of its file.
+bool Cluster::is_ready() const {
+    std::string text = text_of(data_ + "/postmaster.pid");
+    if (!text.starts_with(fmt::format("{}\n", postmaster_))) return false;  // another one's
+    return text.find("\nready") != text.npos || text.find("\nstandby") != text.npos;
 }
 
 Result<void> Cluster::start_server(const std::vector<std::string>& settings) {
-    std::string options =
-        fmt::format("-c listen_addresses='' -c unix_socket_directories={} -c fsync=off", root_);
-    for (const auto& setting : settings) options += " -c " + setting;
-    return pg_ctl({"start", "-o", options});
+    std::vector<std::string> command = {
+        binaries_ + "/postgres", "-D", data_,      "-k", root_, "-c",
+        "listen_addresses=",     "-c", "fsync=off"};
+    for (const auto& setting : settings) command.insert(command.end(), {"-c", setting});
+    std::string log = root_ + "/server.log";
+    postmaster_ = TRY(spawn(command, log, -1, -1));
+    while (!is_ready()) {
+        if (waitpid(postmaster_, nullptr, WNOHANG) == postmaster_) {
+            postmaster_ = -1;
+            return error(Code::io_error, "the server ended while it started; its log:\n{}",
+                         text_of(log));
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return {};
 }
 
 Result<void> Cluster::promote_server() {
-    return pg_ctl({"promote"});
+    std::string log = root_ + "/pg_ctl.log";
+    int status =
+        wait_for(TRY(spawn({binaries_ + "/pg_ctl", "promote", "-w", "-D", data_}, log, -1, -1)));
+    if (status == 0) return {};
+    return error(Code::io_error, "pg_ctl promote ended with status {}; the server's log:\n{}",
+                 status, text_of(root_ + "/server.log"));
 }
 
 Result<void> Cluster::stop_server() {
-    return pg_ctl({"stop", "-m", "fast"});
+    CHECK(postmaster_ > 0, "there is no server to stop");
+    ::kill(postmaster_, SIGINT);  // fast
+    int status = wait_for(std::exchange(postmaster_, -1));
+    if (status == 0) return {};
+    return error(Code::io_error, "the server ended with status {}; its log:\n{}", status,
+                 text_of(root_ + "/server.log"));
 }
 
 }  // namespace tarn::pg::testing

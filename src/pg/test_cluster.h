@@ -66,20 +66,22 @@ class Cluster {
 
     // `settings` are "name=value".
     Result<Backend> start(const std::vector<std::string>& settings = {});
-    // Starts, promotes or stops a server with many processes, which listens to nobody; waits until
-    // that is done. The error's text holds the server's log.
+    // Starts, promotes or stops a server with many processes, which listens on a Unix socket only
+    // and dies with this one; waits until that is done. The error's text holds the server's log.
     Result<void> start_server(const std::vector<std::string>& settings = {});
     Result<void> promote_server();
     Result<void> stop_server();  // with a checkpoint
 
     int major() const { return major_; }
-    const std::string& data() const { return data_; }  // PGDATA
+    const std::string& data() const { return data_; }              // PGDATA
+    const std::string& socket_directory() const { return root_; }  // of the server
 
   private:
     Cluster() = default;
-    Result<void> pg_ctl(std::vector<std::string> arguments);
+    bool is_ready() const;
 
     int major_ = 0;
+    pid_t postmaster_ = -1;
     std::string binaries_;
     std::string root_;
     std::string data_;

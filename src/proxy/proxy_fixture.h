@@ -16,8 +16,8 @@ inline const char* kHost = "127.64.77.1";
 class ProxyTest : public ::testing::Test {
   protected:
     void SetUp() override {
-        server = Server::get();
-        ASSERT_NE(server, nullptr) << Server::why_not();
+        TARN_NEED_POSTGRES(Server::major());
+        server = &Server::get();
         directory = ::testing::TempDir() + "tarn-proxy-" + std::to_string(getpid());
         std::filesystem::create_directories(directory);
         backplane.socket_directory = server->socket_directory();

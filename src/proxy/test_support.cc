@@ -1,11 +1,9 @@
 #include "proxy/test_support.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,16 +15,14 @@
 #include <sstream>
 #include <thread>
 
-#include "pg/test_cluster.h"
 #include "pgwire/message.h"
+#include "proxy/login_errors.h"
 
 namespace tarn::proxy::testing {
 namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-
-constexpr uid_t kNobody = 65534;
 
 std::string slurp(const std::string& path) {
     std::ostringstream text;
@@ -38,13 +34,6 @@ std::string make_directory(const char* name) {
     std::string pattern = (fs::temp_directory_path() / (std::string(name) + "-XXXXXX")).string();
     EXPECT_NE(mkdtemp(pattern.data()), nullptr) << pattern;
     return pattern;
-}
-
-// The programs of any major: the directories in which script/setup looks.
-std::string find_binaries() {
-    for (int major : {17, 18, 16})
-        if (auto found = pg::testing::find_binaries(major)) return *found;
-    return "";
 }
 
 }  // namespace
@@ -59,7 +48,7 @@ bool eventually(const std::function<bool()>& condition) {
 }
 
 Program::Program(const std::vector<std::string>& command, const Environment& environment,
-                 const std::string& input, bool unprivileged)
+                 const std::string& input)
     : directory_(make_directory("tarn-program")) {
     int in = open(input.c_str(), O_RDONLY | O_CLOEXEC);
     int out = open((directory_ + "/out").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -74,10 +63,7 @@ Program::Program(const std::vector<std::string>& command, const Environment& env
         dup2(in, 0);
         dup2(out, 1);
         dup2(err, 2);
-        if (unprivileged && geteuid() == 0 &&
-            (setgroups(0, nullptr) != 0 || setgid(kNobody) != 0 || setuid(kNobody) != 0))
-            _exit(126);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);  // a change of user would clear it
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         execvp(arguments[0], arguments.data());
         _exit(127);
     }
@@ -120,67 +106,37 @@ std::string Program::errors() const {
     return slurp(directory_ + "/err");
 }
 
-std::string Server::why_not() {
-    return "no PostgreSQL: run script/setup, or set TARN_PG_DIR to a directory with "
-           "17/bin/postgres";
+Server::Server() : cluster_(pg::testing::Cluster::create(major()).value()) {
+    start();
+    query(fmt::format("create role \"{}\" login", kUser), "postgres");
+    query(fmt::format("create database {} owner \"{}\"", kDatabase, kUser), "postgres");
 }
 
-Server* Server::get() {
-    static Server* const server = []() -> Server* {
-        static Server made;
-        made.binaries_ = find_binaries();
-        if (made.binaries_.empty()) return nullptr;
-        made.directory_ = make_directory("tarn-pg");
-        if (geteuid() == 0) {
-            EXPECT_EQ(chown(made.directory_.c_str(), kNobody, kNobody), 0);
-        }
-        Finished initdb =
-            Program({made.binaries_ + "/initdb", "-D", made.directory_ + "/data", "-U", "postgres",
-                     "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"},
-                    {}, "/dev/null", true)
-                .wait();
-        EXPECT_EQ(initdb.status, 0) << initdb.errors;
-        made.start();
-        made.query(fmt::format("create role \"{}\" login", kUser), "postgres");
-        made.query(fmt::format("create database {} owner \"{}\"", kDatabase, kUser), "postgres");
-        return &made;
-    }();
+int Server::major() {
+    for (int major : {17, 18})
+        if (pg::testing::find_binaries(major)) return major;
+    return 16;
+}
+
+Server& Server::get() {
+    static Server server;
     return server;
 }
 
-Server::~Server() {
-    if (directory_.empty()) return;
-    stop();
-    fs::remove_all(directory_);
-}
-
 void Server::start() {
-    std::vector<std::string> command{binaries_ + "/postgres", "-D", directory_ + "/data", "-k",
-                                     directory_};
-    for (const char* setting : {"listen_addresses=", "fsync=off", "max_connections=300",
-                                "shared_buffers=32MB", "superuser_reserved_connections=3"})
-        command.insert(command.end(), {"-c", setting});
-    postmaster_ = std::make_unique<Program>(command, Program::Environment{}, "/dev/null", true);
-    bool ready = eventually([&] {
-        return Program(
-                   {"psql", "-h", directory_, "-U", "postgres", "-d", "postgres", "-c", "select 1"})
-                   .wait()
-                   .status == 0;
-    });
-    EXPECT_TRUE(ready) << postmaster_->errors();
+    auto started = cluster_.start_server({"max_connections=300", "shared_buffers=32MB"});
+    ASSERT_TRUE(started.ok()) << started.error().text();
 }
 
 void Server::stop() {
-    if (!postmaster_) return;
-    postmaster_->signal(SIGINT);
-    postmaster_->wait();
-    postmaster_.reset();
+    auto stopped = cluster_.stop_server();
+    ASSERT_TRUE(stopped.ok()) << stopped.error().text();
 }
 
 std::string Server::query(const std::string& sql, const std::string& database) {
-    Finished psql =
-        Program({"psql", "-XAtq", "-h", directory_, "-U", "postgres", "-d", database, "-c", sql})
-            .wait();
+    Finished psql = Program({"psql", "-XAtq", "-h", socket_directory(), "-U", "postgres", "-d",
+                             database, "-c", sql})
+                        .wait();
     EXPECT_EQ(psql.status, 0) << sql << ": " << psql.errors;
     while (psql.output.ends_with('\n')) psql.output.pop_back();
     return psql.output;
@@ -204,16 +160,13 @@ void FakeBackplane::set_wake(OnWake answer) {
 Result<std::string> FakeBackplane::endpoint_at(const std::string& address) {
     std::lock_guard lock(mutex_);
     auto found = endpoints_.find(address);
-    if (found == endpoints_.end())
-        return pgwire::with_sqlstate(
-            error(Code::not_found, "endpoint at \"{}\" does not exist", address), "3D000");
+    if (found == endpoints_.end()) return unknown_endpoint(address);
     return found->second;
 }
 
 Result<std::string> FakeBackplane::endpoint_named(const std::string& name) {
     if (name == "ep-1" || name == "named-1") return std::string("ep-1");
-    return pgwire::with_sqlstate(error(Code::not_found, "endpoint \"{}\" does not exist", name),
-                                 "3D000");
+    return unknown_endpoint(name);
 }
 
 Result<void> FakeBackplane::authenticate(const std::string&, const Login& login) {
@@ -225,9 +178,7 @@ Result<void> FakeBackplane::authenticate(const std::string&, const Login& login)
     }
     if (answer) return answer(login);
     if (login.password == "secret") return {};
-    return pgwire::with_sqlstate(
-        error(Code::unauthenticated, "password authentication failed for user \"{}\"", login.user),
-        "28P01");
+    return bad_password(login.user);
 }
 
 void FakeBackplane::wake(const std::string&, Awake done) {

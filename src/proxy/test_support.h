@@ -5,8 +5,6 @@
 #include <sys/types.h>
 
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -16,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "pg/test_cluster.h"
 #include "pgwire/error_response.h"
 #include "pgwire/startup.h"
 #include "proxy/backplane.h"
@@ -39,7 +38,7 @@ class Program {
   public:
     using Environment = std::map<std::string, std::string>;
     explicit Program(const std::vector<std::string>& command, const Environment& environment = {},
-                     const std::string& input = "/dev/null", bool unprivileged = false);
+                     const std::string& input = "/dev/null");
     Program(const Program&) = delete;
     Program& operator=(const Program&) = delete;
     ~Program();
@@ -60,27 +59,23 @@ class Program {
 // Role me@example.com and database databricks_postgres are there.
 class Server {
   public:
-    // Null, with the reason in `why_not`, if there is no PostgreSQL on this machine.
-    static Server* get();
-    static std::string why_not();
+    static int major();  // any will do: the first that is there
+    static Server& get();
 
-    const std::string& socket_directory() const { return directory_; }
+    const std::string& socket_directory() const { return cluster_.socket_directory(); }
     // Rows of psql -At, directly over the socket, as superuser.
     std::string query(const std::string& sql, const std::string& database = "databricks_postgres");
     void start();
     void stop();  // fast
 
   private:
-    Server() = default;
-    ~Server();
+    Server();
 
-    std::string binaries_;
-    std::string directory_;
-    std::unique_ptr<Program> postmaster_;
+    pg::testing::Cluster cluster_;
 };
 
 // Endpoint "ep-1" lies at every address given to serve(), is called "ep-1" and "named-1", and takes
-// user me@example.com with password "secret", any user with kTokenFor(user).
+// every user with password "secret".
 class FakeBackplane : public Backplane {
   public:
     std::string socket_directory;
