@@ -12,10 +12,11 @@
 //   C1  The backplane's wake() is called only after authenticate() agreed.
 //       [ProxyTest.AWrongPasswordWakesNothing]
 //   C2  Nothing is read from the client while it is not its turn.
-//       [ProxyTest.AClientThatDoesNotReadCostsNoMemory]
+//       [ProxyTest.WhatAClientSendsBeforeItsTurnWaitsForIt,
+//       ProxyTest.AClientThatDoesNotReadCostsNoMemory]
 //   C3  A connection that waits for anything but a query has a deadline.
 //       [ProxyTest.SilentClientsAreDroppedBeforeTheLoginButNotWhileTheyFetchTheirPassword,
-//       ProxyTest.SessionsEndWhenIdleOrOld]
+//       ProxyTest.SessionsEndWhenIdleOrOld, ProxyTest.AComputeThatNeverAnswersIsGivenUp]
 //
 // Threads: the event loop's only.
 #pragma once

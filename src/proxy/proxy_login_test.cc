@@ -1,9 +1,7 @@
 // Logins through the proxy to a real PostgreSQL, with real and with hand-made clients.
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <future>
-#include <thread>
 
 #include "pgwire/message.h"
 #include "proxy/proxy_fixture.h"
@@ -111,6 +109,35 @@ TEST_F(ProxyTest, AClientWaitsForTheWakeAndIsCountedMeanwhile) {
     done(server->socket_directory());
     EXPECT_TRUE(logged_in.get()) << client.error.message;
     EXPECT_EQ(client.query("select 42"), "42");
+}
+
+// C2: a query right behind the password, in one TLS record, is for a server that is not there yet.
+TEST_F(ProxyTest, WhatAClientSendsBeforeItsTurnWaitsForIt) {
+    std::promise<Backplane::Awake> asked;
+    backplane.set_wake([&](Backplane::Awake done) { asked.set_value(std::move(done)); });
+    Client client(kHost, port);
+    ASSERT_TRUE(client.start_tls());
+    client.send(pgwire::startup_packet({{"user", kUser}, {"database", kDatabase}}));
+    client.receive_until('R');
+    client.send(pgwire::MessageWriter().begin('p').text("secret").end().take() +
+                pgwire::MessageWriter().begin('Q').text("select 42").end().take());
+    asked.get_future().get()(server->socket_directory());
+    EXPECT_EQ(client.receive_until('Z'), "I") << client.error.message;
+    EXPECT_EQ(client.receive_until('D').substr(6), "42");
+}
+
+// C3
+TEST_F(ProxyTest, AComputeThatNeverAnswersIsGivenUp) {
+    Options impatient = options();
+    impatient.wake_timeout = std::chrono::milliseconds(200);
+    restart(impatient);
+    backplane.set_wake([](const Backplane::Awake&) {});
+    Client client(kHost, port);
+    ASSERT_TRUE(client.start_tls());
+    EXPECT_FALSE(client.log_in({{"user", kUser}, {"database", kDatabase}}, "secret"));
+    EXPECT_EQ(client.error.sqlstate, "57P03");
+    EXPECT_NE(client.error.message.find("not ready in time"), std::string::npos);
+    EXPECT_TRUE(client.at_end());
 }
 
 TEST_F(ProxyTest, AClientThatLeavesWhileItsComputeStartsIsForgotten) {
