@@ -55,9 +55,21 @@ std::string read_to_end(int fd) {
     }
 }
 
+std::string complaint_in(std::string_view output) {
+    std::string_view last;
+    while (!output.empty()) {
+        auto line = output.substr(0, output.find('\n'));
+        output.remove_prefix(std::min(line.size() + 1, output.size()));
+        for (std::string_view word : {"ERROR: ", "FATAL: ", "PANIC: ", "error: "})
+            if (line.find(word) != line.npos) return std::string(line.substr(line.find(word)));
+        if (!line.empty()) last = line;
+    }
+    return std::string(last);
+}
+
 }  // namespace
 
-Result<std::string> run(const RunOptions& options) {
+Result<ProgramEnd> run_to_end(const RunOptions& options) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return errno_error(errno, "make a pipe");
     sys::Descriptor input(::memfd_create("input", MFD_CLOEXEC));
@@ -78,29 +90,25 @@ Result<std::string> run(const RunOptions& options) {
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return output;
     const std::string& program = options.command[0];
     if (WIFSIGNALED(status))
-        return program_error(fmt::format("{} was ended by signal {}", program, WTERMSIG(status)),
-                             output);
+        return ProgramEnd{false,
+                          fmt::format("{} was ended by signal {}", program, WTERMSIG(status)),
+                          std::move(output)};
     if (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127)
         return error(Code::permission_denied, "{} cannot be executed{}{}", program,
                      options.user && options.user->switches ? " by user " : "",
                      options.user ? options.user->name : "")
             .with_hint("every directory above it must be open to that user");
-    return program_error(fmt::format("{} exited with {}", program, WEXITSTATUS(status)), output);
+    return ProgramEnd{WEXITSTATUS(status) == 0,
+                      fmt::format("{} exited with {}", program, WEXITSTATUS(status)),
+                      std::move(output)};
 }
 
-std::string complaint_in(std::string_view output) {
-    std::string_view last;
-    while (!output.empty()) {
-        auto line = output.substr(0, output.find('\n'));
-        output.remove_prefix(std::min(line.size() + 1, output.size()));
-        for (std::string_view word : {"ERROR: ", "FATAL: ", "PANIC: ", "error: "})
-            if (line.find(word) != line.npos) return std::string(line.substr(line.find(word)));
-        if (!line.empty()) last = line;
-    }
-    return std::string(last);
+Result<std::string> run(const RunOptions& options) {
+    auto end = TRY(run_to_end(options));
+    if (end.good) return std::move(end.output);
+    return program_error(end.how, end.output);
 }
 
 Error program_error(std::string_view what, std::string_view output) {

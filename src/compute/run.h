@@ -21,10 +21,16 @@ struct RunOptions {
 // with 0.
 Result<std::string> run(const RunOptions& options);
 
-// The line of a program's output that says what went wrong: the first that is called an error, for
-// the others follow from it, else the last.
-std::string complaint_in(std::string_view output);
-// The Error of a program that failed with this output.
+// How a program ended, whichever way.
+struct ProgramEnd {
+    bool good;        // it exited with 0
+    std::string how;  // "/bin/x exited with 1"
+    std::string output;
+};
+Result<ProgramEnd> run_to_end(const RunOptions& options);
+
+// The Error of a program that failed with this output: with the first line that is called an error,
+// for the others follow from it, else the last.
 Error program_error(std::string_view what, std::string_view output);
 
 // For fork and exec: C strings of a list, ended by null. Valid while the list lives.

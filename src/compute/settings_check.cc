@@ -19,7 +19,9 @@ Result<void> make_scratch(const SuperviseSpec& spec, const std::string& control)
     auto& disk = sys::real_disk();
     auto pgdata = spec.pgdata();
     TRY(sys::remove_tree(disk, spec.directory));  // of a server that ended in the middle
-    TRY(make_directories(pgdata + "/global"));
+    // Taking the shared memory empties the notification queue's directory.
+    for (const char* directory : {"/global", "/pg_notify"})
+        TRY(make_directories(pgdata + directory));
     TRY(sys::write_scratch(disk, pgdata + "/PG_VERSION", fmt::format("{}\n", spec.pg_major)));
     if (!control.empty()) TRY(sys::write_scratch(disk, pgdata + "/global/pg_control", control));
     return sys::write_scratch(disk, pgdata + "/postgresql.conf", postgresql_conf(spec, 0));
@@ -29,34 +31,33 @@ Result<void> try_way(const SuperviseSpec& spec, const ComputeUser& user,
                      const std::vector<std::string>& way) {
     auto command = command_line(spec);
     command.insert(command.begin() + 1, way.begin(), way.end());
-    auto tried = run({.command = command, .environment = {"LANG=C.UTF-8"}, .user = &user});
-    if (tried) return {};
-    auto complaint = complaint_in(tried.error().message());
-    if (complaint.message.empty())
-        return std::move(std::move(tried).error()).context("try settings out");
+    auto end =
+        TRY(run_to_end({.command = command, .environment = {"LANG=C.UTF-8"}, .user = &user}));
+    if (end.good) return {};
+    auto refusal = refusal_in(end.output);
+    if (refusal.message.empty()) return program_error("try settings out: " + end.how, end.output);
     return error(Code::invalid_argument, "PostgreSQL {} refuses: {}", spec.pg_major,
-                 complaint.message)
-        .with_hint(complaint.hint);
+                 refusal.message)
+        .with_hint(refusal.hint);
 }
 
 }  // namespace
 
-Complaint complaint_in(std::string_view printed) {
+Refusal refusal_in(std::string_view printed) {
     // Of a bad line in its file PostgreSQL says what is wrong first, and last that the file is.
     constexpr std::string_view kSummary = "contains errors";
-    Complaint complaint;
+    Refusal refusal;
     for (std::string_view severity : {"LOG:  ", "ERROR:  ", "FATAL:  "}) {
         size_t at = printed.rfind(severity);
         if (at == printed.npos) continue;
         auto line = line_after(printed, at + severity.size());
-        if (!line.ends_with(kSummary)) complaint.message = line;
+        if (!line.ends_with(kSummary)) refusal.message = line;
     }
     // The generated file is no concern of whoever gave the setting.
-    complaint.message.resize(
-        std::min(complaint.message.size(), complaint.message.find(" in file \"")));
+    refusal.message.resize(std::min(refusal.message.size(), refusal.message.find(" in file \"")));
     if (size_t at = printed.rfind("HINT:  "); at != printed.npos)
-        complaint.hint = line_after(printed, at + 7);
-    return complaint;
+        refusal.hint = line_after(printed, at + 7);
+    return refusal;
 }
 
 Result<void> check_settings(const SuperviseSpec& spec, const ComputeUser& user,

@@ -22,10 +22,10 @@ Result<void> check_settings(const SuperviseSpec& spec, const ComputeUser& user,
                             const std::string& control);
 
 // PostgreSQL's reason in what it printed before it ended; "" if there is none.
-struct Complaint {
+struct Refusal {
     std::string message;
     std::string hint;
 };
-Complaint complaint_in(std::string_view printed);
+Refusal refusal_in(std::string_view printed);
 
 }  // namespace tarn::compute
