@@ -21,6 +21,10 @@ bool is_misplaced_page(const iovec& part, off_t offset) {
     return address % pg::kDefaultWalSegmentSize != static_cast<uint64_t>(offset);
 }
 
+// Allocated behind the last page that is there: what PostgreSQL still writes when the disk is full,
+// such as the ends of transactions that failed for it, must not meet the full disk at once.
+constexpr off_t kMargin = 2 << 20;
+
 bool ends_before(int fd, off_t offset) {
     struct stat status;
     return ::fstat(fd, &status) == 0 && status.st_size <= offset;
@@ -37,6 +41,7 @@ int64_t write_new_wal(int fd, const iovec* parts, int count, off_t offset) {
         size += parts[i].iov_len;
     }
     int64_t done;
+    if (!empty && real::fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, kMargin) < 0) return -errno;
     if (empty && ends_before(fd, offset))
         done = real::ftruncate(fd, offset + static_cast<off_t>(size)) < 0
                    ? -1

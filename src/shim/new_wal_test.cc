@@ -60,6 +60,13 @@ TEST_F(NewWal, APageOfItsPlaceIsWritten) {
     EXPECT_EQ(read(pg::kWalPageSize), page(kSegment + pg::kWalPageSize));
 }
 
+TEST_F(NewWal, BehindTheLastPageThereIsRoomForMore) {
+    ASSERT_EQ(write(page(kSegment), 0), pg::kWalPageSize);
+    ASSERT_EQ(write(zeros_, pg::kWalPageSize), pg::kWalPageSize);
+    EXPECT_GE(blocks() * 512, 2 << 20);
+    EXPECT_EQ(read(pg::kWalPageSize), zeros_);
+}
+
 TEST_F(NewWal, APageOfAnotherPlaceReadsAsZerosAndTakesNoDisk) {
     ASSERT_EQ(write(page(kSegment), 0), pg::kWalPageSize);
     ::fsync(fd_);
