@@ -5,6 +5,7 @@
 #include "compute/files.h"
 #include "compute/postgres_config.h"
 #include "compute/run.h"
+#include "compute/shared_memory.h"
 #include "sys/files.h"
 
 namespace tarn::compute {
@@ -18,7 +19,9 @@ std::string_view line_after(std::string_view text, size_t at) {
 Result<void> make_scratch(const SuperviseSpec& spec, const std::string& control) {
     auto& disk = sys::real_disk();
     auto pgdata = spec.pgdata();
-    TRY(sys::remove_tree(disk, spec.directory));  // of a server that ended in the middle
+    // Of a server that ended in the middle.
+    remove_shared_memory(pgdata);
+    TRY(sys::remove_tree(disk, spec.directory));
     // Taking the shared memory empties the notification queue's directory.
     for (const char* directory : {"/global", "/pg_notify"})
         TRY(make_directories(pgdata + directory));
@@ -34,8 +37,9 @@ Result<void> try_way(const SuperviseSpec& spec, const ComputeUser& user,
     auto end =
         TRY(run_to_end({.command = command, .environment = {"LANG=C.UTF-8"}, .user = &user}));
     if (end.good) return {};
+    auto failure = program_error("try settings out: " + end.how, end.output);
     auto refusal = refusal_in(end.output);
-    if (refusal.message.empty()) return program_error("try settings out: " + end.how, end.output);
+    if (refusal.message.empty() || failure.code() == Code::no_space) return failure;
     return error(Code::invalid_argument, "PostgreSQL {} refuses: {}", spec.pg_major,
                  refusal.message)
         .with_hint(refusal.hint);

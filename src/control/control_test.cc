@@ -371,6 +371,17 @@ TEST_F(ControlTest, SettingsThatPostgresRefusesStopNothing) {
     EndpointPatch size;
     size.settings.max_cu = 2;
     EXPECT_EQ(message(update_primary("p", size)), "");
+    settle();
+    // Settings that fit one size may be too much for another.
+    computes_.before_call = nullptr;
+    patch.settings.pg_settings = PgSettings{{"work_mem", "64MB"}};
+    EXPECT_EQ(message(update_primary("p", patch)), "");
+    settle();
+    computes_.before_call = refused;
+    size.settings.max_cu = 4;
+    EXPECT_EQ(message(update_primary("p", size)),
+              "Field 'spec.settings.pg_settings': PostgreSQL 17 refuses: invalid value");
+    EXPECT_EQ(primary("p").row.max_cu, 2);
 }
 
 TEST_F(ControlTest, DisabledEndpointIsStoppedAndDoesNotWake) {

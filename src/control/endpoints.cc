@@ -127,12 +127,15 @@ Result<meta::OperationRow> Endpoints::update(const std::string& project, const s
 // Before anything is written: what PostgreSQL refuses must not stop the compute that runs.
 Result<void> Endpoints::try_out(const std::string& project, const std::string& branch,
                                 const std::string& id, const EndpointSettings& settings) {
-    if (!settings.pg_settings) return {};
+    if (!settings.pg_settings && !settings.max_cu) return {};
     auto found = core_.meta.read(
         [&](Session& session) { return live_endpoint(session, project, branch, id); });
     if (!found.ok()) return {};  // refused where it is looked up for good, or yet to be made
     Sizes sizes{found->endpoint.min_cu, found->endpoint.max_cu};
-    return try_out_settings(core_, kPgSettingsField, found->project.pg_version, sizes, settings);
+    // Settings that fit the old size may be too much for a new one.
+    EndpointSettings both = settings;
+    if (!both.pg_settings) both.pg_settings = parse_pg_settings(found->endpoint.pg_settings);
+    return try_out_settings(core_, kPgSettingsField, found->project.pg_version, sizes, both);
 }
 
 Result<meta::OperationRow> Endpoints::apply(Session& session, FoundEndpoint found,
