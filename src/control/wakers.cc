@@ -1,6 +1,5 @@
 #include "control/wakers.h"
 
-#include <iterator>
 #include <system_error>
 
 #include "base/log.h"
@@ -56,8 +55,8 @@ void Wakers::run(const std::stop_token& stop) {
 // When the next start may begin; nothing: now.
 std::optional<Wakers::Clock::time_point> Wakers::hindered_until() const {
     if (begun_.size() < kSideBySide) return std::nullopt;
-    // Those that count are the youngest.
-    auto until = *std::prev(begun_.end(), kSideBySide) + patience_;
+    // When they all take long, one more at a time: it may be the machine that is slow.
+    auto until = *begun_.rbegin() + patience_;
     return until > Clock::now() ? std::optional(until) : std::nullopt;
 }
 

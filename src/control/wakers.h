@@ -1,9 +1,9 @@
 // wakers.h: the threads that wait while computes start.
 //
-// One waker an endpoint: whoever asks for the same one meanwhile shares its wake. A few starts run
-// side by side, because more would only slow each other down; one that takes long (it recovers, or
-// hangs) no longer counts, so that it keeps no other endpoint asleep. Threads come with demand and
-// stay.
+// One waker an endpoint: whoever asks for the same one meanwhile shares its wake. A few starts
+// run side by side, because more would only slow each other down; when those take long (they
+// recover, or hang), one more joins them at a time, so that they keep no other endpoint asleep.
+// Threads come with demand and stay.
 //
 // Threads: any.
 #pragma once
