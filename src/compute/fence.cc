@@ -133,11 +133,13 @@ Result<sys::Descriptor> seize_lock(const std::string& path, std::chrono::millise
 
 void kill_children() {
     for (;;) {
+        int killed = 0;
         for (pid_t pid : processes())
-            if (parent_of(pid) == ::getpid()) ::kill(pid, SIGKILL);
-        int status = 0;
-        pid_t reaped = ::waitpid(-1, &status, 0);
-        if (reaped < 0 && errno == ECHILD) return;
+            if (parent_of(pid) == ::getpid() && ::kill(pid, SIGKILL) == 0) ++killed;
+        // All of them before the next look, which reads every process of the machine.
+        do {
+            if (::waitpid(-1, nullptr, 0) < 0 && errno == ECHILD) return;
+        } while (--killed > 0);
     }
 }
 

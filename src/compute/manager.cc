@@ -39,7 +39,7 @@ constexpr milliseconds kGreetingLimit{5'000};
 constexpr milliseconds kRestorePointLimit{60'000};
 // A branch copies and replays the parent's WAL since its last checkpoint: more than this is worth a
 // checkpoint, but not for each of many branches in a row.
-constexpr uint64_t kReplayBytesMax = 3 << 19;
+constexpr uint64_t kReplayBytesMax = 1536 << 10;
 constexpr std::chrono::seconds kForcedCheckpointInterval{3};
 
 ComputeState state_of(Phase phase) {
@@ -406,8 +406,8 @@ Result<ComputeStatus> Manager::start_locked(Endpoint& endpoint, const ComputeSpe
         return Error(report.code, report.reason).with_hint(report.hint);
     if (channel->is_closed()) {
         auto complaint = last_complaint(log_file, spawned.log_begin);
-        return error(Code::unavailable, "its supervisor has ended: {}",
-                     complaint.empty() ? report.reason : complaint);
+        return error(Code::unavailable, "its supervisor has ended: {}{}{}", report.reason,
+                     complaint.empty() ? "" : "; the last it said: ", complaint);
     }
     ::kill(spawned.pid, SIGKILL);
     return error(Code::timed_out, "no answer from its supervisor in {} seconds",
@@ -524,11 +524,12 @@ void Manager::adopt_one(const std::string& uid, const ComputeSpec* known) {
         return;
     }
     if (!spec) return;
-    // No supervisor: whoever is left of the compute must not go on writing.
-    for (pid_t pid : holders(lineage_lock_path(layout_.store_root(), spec->lineage))) {
-        log::warn("compute: process {} is left of endpoint {}: killed", pid, uid);
-        ::kill(pid, SIGKILL);
-    }
+    // No supervisor: whoever is left of the compute must not go on writing, and its memory is
+    // nobody's. It may sleep for long before a start would find that.
+    if (auto ended = end_orphans(uid, spec->lineage); !ended)
+        log::warn("compute: {}", ended.error().text());
+    else
+        remove_shared_memory(spec->pgdata());
 }
 
 }  // namespace tarn::compute
