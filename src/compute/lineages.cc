@@ -27,8 +27,7 @@ Result<void> Lineages::create_root(uint64_t lineage, int pg_major) {
     auto install = installs_.find(pg_major);
     if (install == installs_.end())
         return error(Code::not_found, "PostgreSQL {} is not installed on this machine", pg_major)
-            .with_hint(
-                "install it, or name its directory in the configuration, and restart the server");
+            .with_hint("install it, or name its directory with --pg-dir, and restart the server");
     std::lock_guard one(births_);
     ActAs acting(user_);
     if (is_made(store_, lineage)) return {};

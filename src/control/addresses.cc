@@ -29,6 +29,10 @@ std::string dotted(uint32_t address) {
                        address & 255);
 }
 
+bool may_be_handed_out(uint32_t address) {
+    return (address & 255) != 0 && (address & 255) != 255;
+}
+
 }  // namespace
 
 Result<AddressBlock> AddressBlock::parse(std::string_view text) {
@@ -38,30 +42,37 @@ Result<AddressBlock> AddressBlock::parse(std::string_view text) {
                 literal(rest, '.') && number(rest, 255, c) && literal(rest, '.') &&
                 number(rest, 255, d) && literal(rest, '/') && number(rest, 32, prefix) &&
                 rest.empty();
-    if (!fits || prefix < 8 || prefix > 30)
+    if (!fits || a != 127 || prefix < 8 || prefix > 30)
         return error(Code::invalid_argument,
-                     "'{}' is no address block; expected one such as 127.64.0.0/10", text);
+                     "'{}' is no block of loopback addresses; expected one such as 127.64.0.0/10",
+                     text);
     AddressBlock block;
-    block.count_ = uint64_t{1} << (32 - prefix);
-    block.first_ = (a << 24 | b << 16 | c << 8 | d) & ~static_cast<uint32_t>(block.count_ - 1);
+    block.prefix_ = prefix;
+    block.base_ = (a << 24 | b << 16 | c << 8 | d) & ~static_cast<uint32_t>(block.count() - 1);
     return block;
+}
+
+std::string AddressBlock::first() const {
+    uint32_t address = base_;
+    while (!may_be_handed_out(address)) ++address;
+    return dotted(address);
 }
 
 Result<std::string> AddressBlock::allocate(meta::Session& session) const {
     uint64_t start = 0;
     if (auto cursor = TRY(meta::get_setting(session, kCursor)))
         (void)std::from_chars(cursor->data(), cursor->data() + cursor->size(), start);
-    for (uint64_t step = 0; step < count_; ++step) {
-        uint64_t index = (start + step) % count_;
-        uint32_t address = first_ + static_cast<uint32_t>(index);
-        if ((address & 255) == 0 || (address & 255) == 255) continue;
+    for (uint64_t step = 0; step < count(); ++step) {
+        uint64_t index = (start + step) % count();
+        uint32_t address = base_ + static_cast<uint32_t>(index);
+        if (!may_be_handed_out(address)) continue;
         if (TRY(meta::endpoint_at(session, dotted(address)))) continue;
         TRY(meta::set_setting(session, kCursor, fmt::format("{}", index + 1)));
         return dotted(address);
     }
     return error(Code::quota_exceeded, "all addresses of the block {}/{} are taken by endpoints",
-                 dotted(first_), count_)
-        .with_hint("configure a larger address block");
+                 dotted(base_), prefix_)
+        .with_hint("delete endpoints, or start the server with a larger --address-block");
 }
 
 }  // namespace tarn::control

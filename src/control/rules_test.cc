@@ -157,8 +157,13 @@ TEST(Names, AreParsedByKind) {
 TEST(Addresses, BlocksAreChecked) {
     EXPECT_TRUE(AddressBlock::parse("127.64.0.0/10").ok());
     for (const char* text : {"", "127.64.0.0", "127.64.0/10", "127.64.0.256/10", "127.64.0.0/33",
-                             "127.64.0.0/7", "127.64.0.0/31", "x", "127.64.0.0/10 "})
+                             "127.64.0.0/7", "127.64.0.0/31", "x", "127.64.0.0/10 ", "10.0.0.0/24"})
         EXPECT_FALSE(AddressBlock::parse(text).ok()) << text;
+}
+
+TEST(Addresses, TheFirstLiesInTheBlock) {
+    EXPECT_EQ(AddressBlock::parse("127.64.0.0/10")->first(), "127.64.0.1");
+    EXPECT_EQ(AddressBlock::parse("127.0.0.64/26")->first(), "127.0.0.64");
 }
 
 }  // namespace

@@ -6,9 +6,8 @@
 
 namespace tarn {
 
-Result<void> FrontDoor::start(const proxy::Options& options, const std::string& address_block) {
+Result<void> FrontDoor::start(const proxy::Options& options, const std::string& probe) {
     proxy_ = TRY(proxy::Proxy::start(options, *this));
-    std::string probe = address_block.substr(0, address_block.rfind('.')) + ".1";
     TRY_CTX(open(probe), "listen for endpoints on {}", probe);
     proxy_->remove_listener(probe);
     return {};

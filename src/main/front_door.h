@@ -18,9 +18,9 @@ class FrontDoor final : public proxy::Backplane, public control::FrontDoor {
         : control_(control), meta_(meta), computes_(computes) {}
     ~FrontDoor() override { stop(); }
 
-    // Starts the proxy and proves that the block's addresses can be listened on: a listener on all
-    // addresses would block every endpoint's, and that is better told now.
-    Result<void> start(const proxy::Options& options, const std::string& address_block);
+    // Starts the proxy and proves that `probe`, an address of endpoints, can be listened on: a
+    // listener on all addresses would block every endpoint's, and that is better told now.
+    Result<void> start(const proxy::Options& options, const std::string& probe);
     void stop();
 
     // proxy::Backplane

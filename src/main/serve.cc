@@ -161,7 +161,7 @@ Result<void> serve(const ServeOptions& options) {
     auto control = TRY_CTX(control::Control::open(*meta, *computes, environment, wishes),
                            "open control plane");
     FrontDoor door(*control, *meta, *computes);
-    TRY(door.start(proxy_options(options), options.address_block));
+    TRY(door.start(proxy_options(options), wishes.addresses.first()));
 
     TRY(introduce(control->identities, options));
     api::ServerInfo info = TRY(server_info(options, control->identities));
