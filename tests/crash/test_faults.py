@@ -111,14 +111,19 @@ def fill(conn, table):
 def test_a_page_that_has_no_room_is_an_error_and_harms_nothing(major):
     with SmallDisk() as server:
         server.create_project("full", major)
-        endpoint = primary("full")
-        server.query(endpoint, "CREATE TABLE before AS SELECT generate_series(1, 100000) AS n")
+        server.query(primary("full"), "CREATE TABLE before AS SELECT generate_series(1, 100000) AS n")
+        # On a branch, whose recovery made the segment that it writes its WAL to.
+        server.create_branch("projects/full/branches/production", "branch")
+        endpoint = primary("full", "branch")
         # Unlogged, so that pages meet the full disk and not the WAL.
         server.query(endpoint, "CREATE UNLOGGED TABLE filler (n int, body text)")
         postmaster = server.postgres_of(endpoint)[0]
         with server.connect(endpoint) as conn:
             kept, error = fill(conn, "filler")
             assert kept > 10 and error.sqlstate == "53100", (kept, error)  # disk_full
+            for _ in range(300):  # each leaves a record of its failure, in all more than a page of WAL
+                with pytest.raises(psycopg.errors.DiskFull):
+                    conn.execute("INSERT INTO filler SELECT -1, repeat(md5(g::text), 30) FROM generate_series(1, 1000) g")
         assert postmaster.alive(), "PostgreSQL must stay up when a page has no room"
         assert server.answers()
         server.grow()
