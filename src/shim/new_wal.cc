@@ -21,9 +21,25 @@ bool is_misplaced_page(const iovec& part, off_t offset) {
     return address % pg::kDefaultWalSegmentSize != static_cast<uint64_t>(offset);
 }
 
-// Allocated behind the last page that is there: what PostgreSQL still writes when the disk is full,
-// such as the ends of transactions that failed for it, must not meet the full disk at once.
-constexpr off_t kMargin = 2 << 20;
+// Behind the last page that is there, this much at least is allocated (or the segment's rest): what
+// PostgreSQL still writes when the disk is full, such as the ends of transactions that failed for
+// it, must not meet the full disk at once.
+constexpr off_t kMargin = 1 << 20;
+
+bool follows_a_page(int fd, off_t offset) {
+    uint16_t magic = 0;
+    return offset >= pg::kWalPageSize &&
+           real::pread(fd, &magic, sizeof magic, offset - pg::kWalPageSize) == sizeof magic &&
+           magic != 0;
+}
+
+// Twice the margin where pages begin and at every multiple of it, so that not each asks for it.
+int keep_room(int fd, off_t offset) {
+    if (offset % kMargin != 0 && follows_a_page(fd, offset)) return 0;
+    off_t left = off_t{pg::kDefaultWalSegmentSize} - offset;
+    return real::fallocate(fd, FALLOC_FL_KEEP_SIZE, offset,
+                           left < 2 * kMargin ? left : 2 * kMargin);
+}
 
 bool ends_before(int fd, off_t offset) {
     struct stat status;
@@ -41,7 +57,7 @@ int64_t write_new_wal(int fd, const iovec* parts, int count, off_t offset) {
         size += parts[i].iov_len;
     }
     int64_t done;
-    if (!empty && real::fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, kMargin) < 0) return -errno;
+    if (!empty && keep_room(fd, offset) < 0) return -errno;
     if (empty && ends_before(fd, offset))
         done = real::ftruncate(fd, offset + static_cast<off_t>(size)) < 0
                    ? -1

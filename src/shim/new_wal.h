@@ -7,7 +7,7 @@
 // with the last page that it copied, over and over, because its buffer is cleared only where a
 // part was read. Both are left out here: the file reads as zeros there, where every reader ends
 // in either case. Segments that are made later are filled as always, which makes the syncs of
-// commits cheaper.
+// commits cheaper. Room for more is kept behind the last page that is there.
 #pragma once
 
 #include <sys/types.h>
