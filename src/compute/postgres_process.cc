@@ -53,16 +53,20 @@ Result<PostgresProcess> launch_postgres(const PostgresLaunch& launch) {
     return process;
 }
 
-std::string postmaster_status(const std::string& pgdata) {
+std::string postmaster_line(const std::string& pgdata, int number) {
     auto text = sys::read_file(sys::real_disk(), pgdata + "/postmaster.pid");
     if (!text) return "";
     size_t at = 0;
-    for (int line = 1; line < kStatusLine; ++line) {
+    for (int line = 1; line < number; ++line) {
         at = text->find('\n', at);
         if (at == std::string::npos) return "";
         ++at;
     }
-    auto status = text->substr(at, text->find('\n', at) - at);
+    return text->substr(at, text->find('\n', at) - at);
+}
+
+std::string postmaster_status(const std::string& pgdata) {
+    auto status = postmaster_line(pgdata, kStatusLine);
     while (!status.empty() && status.back() == ' ') status.pop_back();
     return status;
 }

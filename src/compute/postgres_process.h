@@ -26,6 +26,9 @@ struct PostgresLaunch {
 // the end of the starting thread for the end of the parent.
 Result<PostgresProcess> launch_postgres(const PostgresLaunch& launch);
 
+// A line of postmaster.pid, counted from 1; empty while PostgreSQL has not written it.
+std::string postmaster_line(const std::string& pgdata, int number);
+
 // The status line of postmaster.pid: "starting", "standby", "ready", "stopping"; empty if there is
 // none yet.
 std::string postmaster_status(const std::string& pgdata);

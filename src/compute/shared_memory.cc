@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "compute/postgres_process.h"
 #include "sys/files.h"
 
 namespace tarn::compute {
@@ -61,21 +62,15 @@ struct SegmentName {
 
 // The line is "<key> <id>"; nothing while PostgreSQL has not made its segment yet.
 std::optional<SegmentName> segment_of(const std::string& pgdata) {
-    auto text = sys::read_file(sys::real_disk(), pgdata + "/postmaster.pid");
-    if (!text) return std::nullopt;
-    size_t at = 0;
-    for (int line = 1; line < kSegmentLine; ++line) {
-        at = text->find('\n', at);
-        if (at == std::string::npos) return std::nullopt;
-        ++at;
-    }
+    auto line = postmaster_line(pgdata, kSegmentLine);
+    const char* at = line.data();
+    const char* end = at + line.size();
     unsigned long numbers[2];
     for (unsigned long& number : numbers) {
-        while (at < text->size() && text->at(at) == ' ') ++at;
-        auto [end, failure] =
-            std::from_chars(text->data() + at, text->data() + text->size(), number);
+        while (at < end && *at == ' ') ++at;
+        auto [next, failure] = std::from_chars(at, end, number);
         if (failure != std::errc{}) return std::nullopt;
-        at = static_cast<size_t>(end - text->data());
+        at = next;
     }
     return SegmentName{static_cast<key_t>(numbers[0]), static_cast<int>(numbers[1])};
 }
