@@ -240,7 +240,8 @@ int PageLog::resolve(FileEntry* file, uint32_t block, Version* version) {
     return 0;
 }
 
-// Reads slots that follow each other in one segment. *cold is set if the disk had to be asked.
+// Reads slots that follow each other in one segment. *cold, if asked for, is set if the disk had to
+// be.
 int PageLog::read_run(const Version* versions, void* const* pages, uint32_t count, bool* cold) {
     Location first = versions[0].location;
     const MapHeader& map = map_.header();
@@ -251,8 +252,12 @@ int PageLog::read_run(const Version* versions, void* const* pages, uint32_t coun
     for (uint32_t i = 0; i < count; ++i) parts[i] = {pages[i], kBlockBytes};
     auto place = static_cast<int64_t>(first.slot() % kSlotsPerSegment * kBlockBytes);
     auto wanted = static_cast<int64_t>(count * kBlockBytes);
-    if (disk_.preadv_cached(fd, parts, static_cast<int>(count), place) == wanted) return 0;
-    *cold = true;
+    if (cold) {
+        if (disk_.preadv_cached(fd, parts, static_cast<int>(count), place) == wanted) return 0;
+        *cold = true;
+    } else if (count == 1 && disk_.pread(fd, pages[0], kBlockBytes, place) == wanted) {
+        return 0;
+    }
     return read_fully(disk_, fd, parts, static_cast<int>(count), place);
 }
 
@@ -268,8 +273,7 @@ int PageLog::read_checked(FileEntry* file, uint32_t block, Version version, void
         }
         bool same = now.location == version.location && now.page_crc == version.page_crc;
         if (same && attempt > 0) return -EIO;
-        bool cold;
-        if (int result = read_run(&now, &page, 1, &cold); result < 0) return result;
+        if (int result = read_run(&now, &page, 1, nullptr); result < 0) return result;
         if (crc32c(0, page, kBlockBytes) == now.page_crc) return 0;
         version = now;
     }
@@ -278,6 +282,7 @@ int PageLog::read_checked(FileEntry* file, uint32_t block, Version version, void
 
 int PageLog::read(FileEntry* file, uint32_t block, void* const* pages, uint32_t count) {
     bool cold = false;
+    bool* watched = read_ahead_.follows(file, block) ? &cold : nullptr;
     for (uint32_t done = 0; done < count;) {
         Version run[kBatch];
         if (int result = resolve(file, block + done, &run[0]); result < 0) return result;
@@ -293,7 +298,7 @@ int PageLog::read(FileEntry* file, uint32_t block, void* const* pages, uint32_t 
             if (run[length].location.word != run[0].location.word + length) break;
             ++length;
         }
-        if (int result = read_run(run, pages + done, length, &cold); result < 0) return result;
+        if (int result = read_run(run, pages + done, length, watched); result < 0) return result;
         for (uint32_t i = 0; i < length; ++i)
             if (crc32c(0, pages[done + i], kBlockBytes) != run[i].page_crc)
                 if (int result = read_checked(file, block + done + i, run[i], pages[done + i]);

@@ -7,12 +7,16 @@ ReadAhead::Stream& ReadAhead::stream(const FileEntry* file) {
     return streams_[reinterpret_cast<uintptr_t>(file) / sizeof(FileEntry) % kStreams];
 }
 
+bool ReadAhead::follows(const FileEntry* file, uint32_t block) {
+    const Stream& at = stream(file);
+    return at.file == file && at.expected == block;
+}
+
 ReadAhead::Window ReadAhead::next(const FileEntry* file, uint32_t block, uint32_t count,
                                   bool cold) {
     Stream& at = stream(file);
-    bool sequential = at.file == file && at.expected == block;
     uint32_t end = block + count;
-    if (!sequential) {
+    if (!follows(file, block)) {
         at = {file, end, 0, 0};
         return {};
     }

@@ -19,6 +19,8 @@ class ReadAhead {
         uint32_t count = 0;  // 0: nothing to fetch
     };
 
+    // Would a read at `block` go on where the last one ended? Only then `cold` matters to next().
+    bool follows(const FileEntry* file, uint32_t block);
     // Notes a read of [block, block + count); `cold`: it was not in the page cache. The window that
     // should be fetched now.
     Window next(const FileEntry* file, uint32_t block, uint32_t count, bool cold);
