@@ -101,6 +101,10 @@ class WalWalker {
     // Forgets what was read after position(), for bytes there that may have changed since.
     void rewind();
 
+    // Where the first record begins on the page with which `page` begins: a walk can start there
+    // without the ones before. 0 if none begins on it, or if it is no such page.
+    static uint64_t first_record(const WalWalkerOptions& options, const WalWindow& page);
+
   private:
     enum class Phase : uint8_t { page_header, record };
 

@@ -173,6 +173,25 @@ TEST_P(WalOf, IsTheSameFromEveryRecordOn) {
     }
 }
 
+TEST_P(WalOf, TellsOfEachPageWhereItsFirstRecordBegins) {
+    std::map<uint64_t, uint64_t> firsts;  // page -> record
+    for (const WalRecord& record : whole().records)
+        firsts.try_emplace(record.start - record.start % kWalPageSize, record.start);
+    uint64_t without = 0;
+    const auto& wal = sample_->wal;
+    for (uint64_t page = firsts.begin()->first + kWalPageSize; page < firsts.rbegin()->first;
+         page += kWalPageSize) {
+        WalWindow header{page, &wal.bytes[page - wal.lsn], wal_page_offset::long_size};
+        auto first = firsts.find(page);
+        uint64_t wanted = first == firsts.end() ? 0 : first->second;
+        ASSERT_EQ(WalWalker::first_record(sample_->options, header), wanted) << Lsn{page}.text();
+        if (wanted == 0) ++without;
+    }
+    EXPECT_GT(without, 0u) << "no record fills a page";
+    WalWindow inside{wal.lsn + 8, wal.bytes.data() + 8, wal_page_offset::long_size};
+    EXPECT_EQ(WalWalker::first_record(sample_->options, inside), 0u);
+}
+
 TEST_P(WalOf, CannotBeginInsideARecord) {
     WalWalk all = whole();
     for (size_t i = 0; i < all.records.size(); i += 11) {

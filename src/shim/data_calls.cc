@@ -8,6 +8,7 @@
 #include "shim/page_file.h"
 #include "shim/real.h"
 #include "shim/state.h"
+#include "shim/wal_tracker.h"
 
 namespace tarn::shim {
 namespace {
@@ -67,7 +68,12 @@ ssize_t pread_any(int fd, void* data, size_t size, off_t offset) {
 
 ssize_t pwrite_any(int fd, const void* data, size_t size, off_t offset) {
     Handle* handle = handle_of(fd);
-    if (!ours(handle)) return real::pwrite(fd, data, size, offset);
+    if (!ours(handle)) {
+        ssize_t done = real::pwrite(fd, data, size, offset);
+        if (handle->kind == HandleKind::wal && done > 0)
+            wrote_wal(handle->base + static_cast<uint64_t>(offset + done));
+        return done;
+    }
     iovec part{const_cast<void*>(data), size};
     return answer(write_at(handle, fd, &part, 1, offset), &errno);
 }

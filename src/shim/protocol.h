@@ -5,7 +5,10 @@
 // include this file.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+
+#include "store/page_map.h"
 
 namespace tarn::shim {
 
@@ -19,5 +22,15 @@ constexpr char kLockVariable[] = "TARN_LOCK_FD";  // the lineage lock: kept by f
 enum ShimState : uint32_t {
     kRecoveryReady = 1,  // the startup process has read standby.signal: promotion may be asked for
 };
+
+// The beginning of MapHeader::caller_area: numbers of WAL segments. The event is rung when `newest`
+// has changed.
+struct WalSegments {
+    std::atomic<uint64_t> newest;  // written to last
+    std::atomic<uint64_t> named;   // the names of those up to it are durable; the supervisor's
+};
+inline WalSegments& wal_segments(store::MapHeader& header) {
+    return *reinterpret_cast<WalSegments*>(header.caller_area);
+}
 
 }  // namespace tarn::shim

@@ -5,6 +5,7 @@
 
 #include "pg/wal_name.h"
 #include "pg/wal_walker.h"
+#include "shim/protocol.h"
 #include "shim/real.h"
 #include "shim/state.h"
 
@@ -19,13 +20,20 @@ constexpr size_t kWindow = 16384;  // a commit's WAL is mostly within two pages
 // PostgreSQL lets one process at a time write WAL and sync it by fdatasync (WALWriteLock), so it
 // needs no lock of its own.
 struct Walk {
-    uint64_t begun;  // 1 once the walker is set up
+    uint64_t begun;    // 1 once the walker is set up
+    uint64_t written;  // end of the newest write
     pg::WalWalker walker;
 };
-static_assert(sizeof(Walk) <= sizeof(store::MapHeader::caller_area));
+constexpr size_t kPlace = sizeof(WalSegments);
+static_assert(kPlace + sizeof(Walk) <= sizeof(store::MapHeader::caller_area));
 
 Walk& shared_walk() {
-    return *reinterpret_cast<Walk*>(map().caller_area);
+    return *reinterpret_cast<Walk*>(map().caller_area + kPlace);
+}
+
+pg::WalWalkerOptions walk_options() {
+    return {.major = static_cast<int>(map().caller_version),
+            .segment_size = static_cast<uint32_t>(kSegment)};
 }
 
 // Bytes of the log from `lsn` on, out of the synced segment or, where a record began in an earlier
@@ -51,20 +59,45 @@ int64_t read_wal(int fd, uint32_t tli, uint64_t base, uint64_t lsn, void* data) 
     return done < 0 ? -failure : done;
 }
 
+// A bulk load syncs megabytes at a time. All of it but the newest page is final: PostgreSQL writes
+// a page when everything on it has been copied, or as the last one. So the walk can go on at the
+// last record that begins before that page. Where none does for long, everything is walked.
+void skip_ahead(pg::WalWalker* walker, int fd, uint64_t base, uint64_t end) {
+    constexpr uint64_t kPagesTried = 64;  // the longest usual record holds 32 page images
+    uint64_t at = end - end % pg::kWalPageSize - pg::kWalPageSize;
+    for (uint64_t tried = 0; tried < kPagesTried && at > base; ++tried) {
+        at -= pg::kWalPageSize;
+        if (at <= walker->needed()) return;
+        char header[pg::wal_page_offset::long_size];
+        ssize_t size = real::pread(fd, header, sizeof header, static_cast<off_t>(at - base));
+        if (size != sizeof header) return;
+        uint64_t record = pg::WalWalker::first_record(walk_options(), {at, header, sizeof header});
+        if (record == 0) continue;
+        *walker = pg::WalWalker(walk_options(), {.lsn = record});
+        return;
+    }
+}
+
 }  // namespace
+
+void wrote_wal(uint64_t end) {
+    shared_walk().written = end;
+    uint64_t segment = (end - 1) / kSegment;
+    if (wal_segments(map()).newest.exchange(segment, std::memory_order_acq_rel) != segment) ring();
+}
 
 int track_wal(int fd, uint32_t tli, uint64_t base) {
     static char window_bytes[kWindow];
     Walk& walk = shared_walk();
     if (!walk.begun) {
-        pg::WalWalkerOptions options{.major = static_cast<int>(map().caller_version),
-                                     .segment_size = static_cast<uint32_t>(kSegment)};
-        walk.walker = pg::WalWalker(options, pg::WalPosition{.lsn = map().flushed_position.load()});
+        walk.walker = pg::WalWalker(walk_options(), {.lsn = map().flushed_position.load()});
         walk.begun = 1;
     }
     // What follows the last whole record is read afresh each time: PostgreSQL syncs pages whose
     // last record is still being copied into them, also where it goes on in the next segment.
     walk.walker.rewind();
+    uint64_t end = walk.written < base + kSegment ? walk.written : base + kSegment;
+    if (end > walk.walker.needed() + 2 * kWindow) skip_ahead(&walk.walker, fd, base, end);
     pg::WalWindow window{walk.walker.needed(), window_bytes, 0};
     pg::WalRecord record;
     for (;;) {

@@ -8,12 +8,17 @@
 #include <filesystem>
 
 #include "pg/test_wal.h"
+#include "shim/protocol.h"
 #include "shim/state.h"
 
 namespace tarn::shim {
 
 // The shim's own are in attach.cc, which looks for a compute's environment.
 constinit State state;
+int rings = 0;
+void ring() {
+    ++rings;
+}
 void report(const char* what, const char*, int) {
     ADD_FAILURE() << what;
 }
@@ -86,6 +91,14 @@ class WalTrackerTest : public ::testing::Test {
         std::filesystem::remove_all(directory_);
     }
 
+    // The end of the last record that ends at or before `position`.
+    static uint64_t whole_until(const Sample& sample, uint64_t position) {
+        uint64_t whole = 0;
+        for (const pg::WalRecord& record : sample.records)
+            if (record.end <= position) whole = record.end;
+        return whole;
+    }
+
     // Writes a segment as far as `valid`, zeros behind it, and tells the tracker of its sync.
     uint64_t sync_segment(const pg::testing::WalBytes& wal, uint64_t base, uint64_t valid) {
         char name[pg::kWalNameLength + 1];
@@ -122,6 +135,47 @@ TEST_F(WalTrackerTest, ARecordSyncedHalfAtASegmentsEndIsReadAfreshWhenItIsWhole)
     EXPECT_EQ(sync_segment(sample.wal, first, sample.crossing.start + 24), sample.crossing.start);
     EXPECT_EQ(sync_segment(sample.wal, first, sample.boundary), sample.crossing.start);
     EXPECT_EQ(sync_segment(sample.wal, sample.boundary, std::min(limit, sample.wal.end())), whole);
+}
+
+// A bulk load: megabytes between two syncs. What is known to be whole ends where a walk over
+// everything would end, wherever on the newest page PostgreSQL was.
+TEST_F(WalTrackerTest, AfterABulkLoadTheWalkGoesOnAtItsLastPages) {
+    Sample sample = make_sample();
+    ASSERT_NE(sample.boundary, 0u);
+    uint64_t first = sample.boundary;
+    uint64_t start = whole_until(sample, first + kSegment / 4);
+    for (uint64_t cut = first + kSegment / 2; cut < first + kSegment / 2 + 20'000; cut += 808) {
+        std::memset(map().caller_area, 0, sizeof map().caller_area);
+        map().flushed_position.store(start);
+        wrote_wal(cut - cut % pg::kWalPageSize + pg::kWalPageSize);
+        EXPECT_EQ(sync_segment(sample.wal, first, cut), whole_until(sample, cut)) << cut;
+    }
+}
+
+// The pages between are PostgreSQL's own, just written: only the last ones are read back.
+TEST_F(WalTrackerTest, OnlyABulkLoadsLastPagesAreRead) {
+    Sample sample = make_sample();
+    ASSERT_NE(sample.boundary, 0u);
+    uint64_t first = sample.boundary;
+    uint64_t end = first + kSegment / 2;
+    uint64_t start = whole_until(sample, first + kSegment / 4);
+    uint64_t damaged = first + kSegment / 3;
+    sample.wal.at(damaged) ^= std::byte{1};
+    map().flushed_position.store(start);
+    EXPECT_LE(sync_segment(sample.wal, first, end), damaged) << "walked from the beginning";
+    wrote_wal(end);
+    EXPECT_EQ(sync_segment(sample.wal, first, end), whole_until(sample, end));
+}
+
+TEST_F(WalTrackerTest, TheSupervisorHearsOfEachNewSegment) {
+    rings = 0;
+    wrote_wal(kSegment + 8192);
+    wrote_wal(2 * kSegment);
+    EXPECT_EQ(rings, 1);
+    EXPECT_EQ(wal_segments(map()).newest.load(), 1u);
+    wrote_wal(2 * kSegment + 8192);
+    EXPECT_EQ(rings, 2);
+    EXPECT_EQ(wal_segments(map()).newest.load(), 2u);
 }
 
 }  // namespace
