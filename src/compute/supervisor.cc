@@ -28,6 +28,7 @@
 #include "compute/sealer.h"
 #include "compute/shared_memory.h"
 #include "compute/spares.h"
+#include "compute/wal_supply.h"
 #include "shim/protocol.h"
 #include "store/paths.h"
 #include "sys/clock.h"
@@ -87,6 +88,7 @@ class Supervisor {
     sys::Descriptor notify_;
     Opening opening_;
     std::optional<Sealer> sealer_;
+    WalSupply wal_supply_;
     PhaseReport report_;
     std::optional<Error> killed_for_;
     std::vector<ControlServer::Incoming> waiting_;  // for the end of the stop
@@ -138,6 +140,8 @@ Result<void> Supervisor::start() {
     TRY(prepare_pgdata());
     TRY(fill_map(store_, opening_, spec_));
     sealer_ = TRY(Sealer::begin(store_, opening_, spec_.pgdata()));
+    wal_supply_ = WalSupply(store_, opening_.log, opening_.end);
+    wal_supply_.prepare(sealer_->header());
     promotion_checked_ = !opening_.recovers;
     return launch();
 }
@@ -244,6 +248,7 @@ void Supervisor::handle_ring() {
         if (!asked) return kill_postgres(std::move(asked).error());
         ::kill(postgres_, SIGUSR1);
     }
+    if (report_.phase == Phase::running) wal_supply_.keep(header);
     if (report_.phase == Phase::running || promotion_checked_) take_restore_point();
 }
 
@@ -361,6 +366,7 @@ void Supervisor::handle_exit(int status) {
     remove_shared_memory(spec_.pgdata());
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0 && !killed_for_;
     if (clean) {
+        wal_supply_.end(sealer_->header());
         auto kept = keep_clean_end();
         if (!kept)
             log::error("compute: {}: last restore point: {}", spec_.endpoint_uid,

@@ -15,6 +15,7 @@
 #include "shim/protocol.h"
 #include "shim/real.h"
 #include "shim/state.h"
+#include "shim/wal_sync.h"
 #include "store/paths.h"
 
 namespace tarn::shim {
@@ -100,6 +101,17 @@ void enter_wal(Handle* handle, const Name& name) {
         handle->kind = HandleKind::native;
 }
 
+// Opens a WAL segment; if it is to be written, with a durable name.
+int open_wal(Handle* handle, int fd, const Name& name, int flags) {
+    enter_wal(handle, name);
+    if (handle->kind != HandleKind::wal || (flags & O_ACCMODE) == O_RDONLY) return fd;
+    int result = sync_wal_name(handle->base / pg::kDefaultWalSegmentSize);
+    if (result == 0) return fd;
+    *handle = {};
+    real::close(fd);
+    return fail(-result);
+}
+
 // PostgreSQL makes a segment under this name and renames it when it is whole.
 bool is_new_segment(const Name& name) {
     constexpr std::string_view kPrefix = "pg_wal/xlogtemp.";
@@ -124,7 +136,7 @@ int open_any(const char* path, int flags, mode_t mode) {
     if (name.type.kind == pg::PathKind::control_file)
         handle->kind = HandleKind::control;
     else if (name.type.kind == pg::PathKind::wal_segment)
-        enter_wal(handle, name);
+        return open_wal(handle, fd, name, flags);
     else if (name.inside && !name.in_wal)
         handle->kind = HandleKind::scratch;
     else if (state.recovers && is_new_segment(name))

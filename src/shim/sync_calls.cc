@@ -6,32 +6,12 @@
 #include "shim/handles.h"
 #include "shim/real.h"
 #include "shim/state.h"
-#include "shim/wal_tracker.h"
+#include "shim/wal_sync.h"
 
 namespace tarn::shim {
 namespace {
 
 constexpr int64_t kBlock = store::kBlockBytes;
-
-// WAL: the sync itself, then how far the durable log is whole. A failure ends the incarnation:
-// without full-page images PostgreSQL's own recovery could not mend what the kernel has dropped.
-//
-// Written WAL is synced by fdatasync (wal_sync_method), by one process at a time. An fsync is of a
-// segment that has just been made and named (durable_rename), by any process and beside others'
-// commits: it says nothing about written WAL, and the walk must not be touched.
-int sync_wal(int fd, const Handle* handle, bool data_only) {
-    if (int result = log().check_live(); result < 0) return result;
-    if ((data_only ? real::fdatasync(fd) : real::fsync(fd)) < 0) {
-        int failure = errno;
-        store::LogState live = store::LogState::live;
-        map().state.compare_exchange_strong(live, store::LogState::poisoned);
-        report("cannot sync WAL; the compute must restart from its last restore point:", "pg_wal",
-               failure);
-        ring();
-        return -failure;
-    }
-    return data_only ? track_wal(fd, handle->tli, handle->base) : 0;
-}
 
 int sync_any(int fd, bool data_only) {
     Handle* handle = handle_of(fd);

@@ -92,7 +92,7 @@ struct MapHeader {
     std::atomic<uint32_t> caller_state;      // PostgreSQL: ShimState bits (src/shim/protocol.h)
     uint32_t caller_version;                 // PostgreSQL: the major
     uint32_t reserved;
-    alignas(8) unsigned char caller_area[1024];  // PostgreSQL: the walker of wal_tracker.cc
+    alignas(8) unsigned char caller_area[1024];  // PostgreSQL: src/shim/protocol.h
 
     uint32_t source_count;  // entry 0 is unused, 1 is this incarnation
     LogId sources[kMaxSources];

@@ -1,5 +1,6 @@
 // One endpoint on one lineage: born, stopped, woken, killed in every way, found again.
 
+#include <fcntl.h>
 #include <signal.h>
 
 #include <condition_variable>
@@ -45,6 +46,19 @@ class LifecycleTest : public ComputeTest {
         int count = 0;
         if (names)
             for (const auto& name : *names) count += name.size() == 8 ? 1 : 0;
+        return count;
+    }
+    // WAL segments of an incarnation that hold nothing.
+    int unwritten_wal(const std::string& incarnation) const {
+        auto wal = directory_ + "/store/lineages/" + kRoot + "/" + incarnation + "/wal";
+        auto names = sys::list_names(sys::real_disk(), wal);
+        int count = 0;
+        for (const auto& name : names ? *names : std::vector<std::string>{}) {
+            uint16_t magic = 1;
+            auto file = sys::File::open(sys::real_disk(), wal + "/" + name, O_RDONLY);
+            if (name.size() != 24 || !file || !file->read(&magic, sizeof magic, 0)) continue;
+            count += magic == 0 ? 1 : 0;
+        }
         return count;
     }
     // 0: there is none.
@@ -127,6 +141,33 @@ TEST_P(LifecycleTest, NothingCommittedIsLostWhenTheWholeTreeIsKilled) {
         EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), std::to_string(rows));
     }
     EXPECT_EQ(incarnations(), 4);
+}
+
+// Segments are 16 MiB. See compute/wal_supply.h.
+TEST_P(LifecycleTest, OnlyAComputeThatWritesMuchHasWalMadeAhead) {
+    start_project();
+    ExitNotice exit(*manager_);
+    value("ep-main", "CREATE TABLE t AS SELECT generate_series(1, 1000) AS n");
+    EXPECT_EQ(unwritten_wal("00000001"), 0);
+    value("ep-main",
+          "CREATE TABLE wide AS SELECT n, repeat('x', 1000) FROM generate_series(1, 40000) n");
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (unwritten_wal("00000001") < 2 && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::yield();
+    EXPECT_EQ(unwritten_wal("00000001"), 2);
+    // Commits in them outlive a crash, also that of the supervisor.
+    value("ep-main",
+          "INSERT INTO wide SELECT n, repeat('y', 1000) FROM generate_series(1, 60000) n");
+    for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
+    EXPECT_EQ(exit.wait(), "ep-main");
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-main", "SELECT count(*) FROM wide"), "100000");
+    value("ep-main",
+          "INSERT INTO wide SELECT n, repeat('z', 1000) FROM generate_series(1, 40000) n");
+    ASSERT_OK(manager_->stop("ep-main"));
+    EXPECT_EQ(unwritten_wal("00000002"), 0);
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-main", "SELECT count(*) FROM wide"), "140000");
 }
 
 TEST_P(LifecycleTest, SettingsAreTriedOutBesideARunningCompute) {

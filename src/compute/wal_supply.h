@@ -1,0 +1,40 @@
+// wal_supply.h: keeps WAL segments ahead of a compute that writes much (see wal/wal_ahead.h).
+//
+// A compute that stays within the segment it began in gets none: a branch that writes little takes
+// little disk. What is left at a clean end is taken back.
+//
+// Threads: one, the supervisor's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/lsn.h"
+#include "store/lineage.h"
+#include "store/page_map.h"
+
+namespace tarn::compute {
+
+class WalSupply {
+  public:
+    WalSupply() = default;
+    // `begin`: where the compute's own WAL begins.
+    WalSupply(const store::Store& store, store::LogId log, Lsn begin);
+
+    // Before PostgreSQL is started: the segments that exist have durable names.
+    void prepare(store::MapHeader& header);
+    // PostgreSQL runs and may have begun another segment. A failure is only logged: PostgreSQL
+    // makes its own segments where it finds none.
+    void keep(store::MapHeader& header);
+    // PostgreSQL has ended cleanly.
+    void end(const store::MapHeader& header);
+
+  private:
+    const store::Store* store_ = nullptr;
+    std::string directory_;
+    uint64_t first_ = 0;  // segment in which the compute began
+    uint64_t made_ = 0;   // up to this one
+    bool failed_ = false;
+};
+
+}  // namespace tarn::compute
