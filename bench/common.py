@@ -17,7 +17,7 @@ def enter_environment():
     """Goes on in the project's own Python environment; makes it, and the program, where they are missing."""
     program = Path(os.environ.get("TARN_BIN", PROJECT_ROOT / "build/release/bin/tarn"))
     if not PYTHON.exists() or not program.exists():
-        for step in (["setup", "--tests"], ["build"]):
+        for step in (["setup", "--tests"], ["build", "release", "tarn"]):
             subprocess.run([PROJECT_ROOT / "script" / step[0], *step[1:]], check=True, stdout=sys.stderr)
     if Path(sys.prefix) != PYTHON.parents[1]:
         os.execv(PYTHON, [str(PYTHON), *sys.argv])
