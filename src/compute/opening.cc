@@ -285,7 +285,8 @@ Result<void> fill_map(const store::Store& store, const Opening& opening,
     TRY(set_path(header.caller, postgres));
     header.caller_version = static_cast<uint32_t>(spec.pg_major);
     header.caller_state.store(0);
-    // The tracker's walk begins anew at the flushed position: its bytes may be an older program's.
+    // The tracker's walk begins anew at the flushed position, the supply of WAL with none: what is
+    // there may be an older program's.
     std::memset(header.caller_area, 0, sizeof header.caller_area);
     if (opening.continues) return {};
     auto image = TRY(first_control(store, opening, spec));

@@ -230,7 +230,8 @@ void Supervisor::poll_once() {
     if (polled[0].revents) handle_signals();
 }
 
-// The shim has something to say: recovery listens, a seal was taken, or the log is poisoned.
+// The shim has something to say: recovery listens, a seal was taken, another WAL segment was begun,
+// or the log is poisoned.
 void Supervisor::handle_ring() {
     uint64_t count = 0;
     (void)!::read(ring_.fd(), &count, sizeof count);
@@ -248,7 +249,9 @@ void Supervisor::handle_ring() {
         if (!asked) return kill_postgres(std::move(asked).error());
         ::kill(postgres_, SIGUSR1);
     }
-    if (report_.phase == Phase::running) wal_supply_.keep(header);
+    if (report_.phase == Phase::running)
+        if (auto kept = wal_supply_.keep(header); !kept)
+            return kill_postgres(std::move(kept).error());
     if (report_.phase == Phase::running || promotion_checked_) take_restore_point();
 }
 
@@ -366,11 +369,11 @@ void Supervisor::handle_exit(int status) {
     remove_shared_memory(spec_.pgdata());
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0 && !killed_for_;
     if (clean) {
-        wal_supply_.end(sealer_->header());
         auto kept = keep_clean_end();
         if (!kept)
             log::error("compute: {}: last restore point: {}", spec_.endpoint_uid,
                        kept.error().text());
+        if (sealer_->is_shut_down()) wal_supply_.end(sealer_->header());
     }
     finish_stop(status);
 }

@@ -21,27 +21,27 @@ WalSupply::WalSupply(const store::Store& store, store::LogId log, Lsn begin)
       first_(begin.value / wal::kSegmentBytes) {}
 
 void WalSupply::prepare(store::MapHeader& header) {
-    // Recovery may make one more than it has found, and makes its name durable itself.
-    shim::wal_segments(header).named.store(first_ + 1);
+    // Those of later ones may be left from a life in which their sync failed.
+    shim::raise_named(shim::wal_segments(header), first_);
 }
 
-void WalSupply::keep(store::MapHeader& header) {
+Result<void> WalSupply::keep(store::MapHeader& header) {
     auto& segments = shim::wal_segments(header);
     uint64_t newest = segments.newest.load();
-    if (failed_ || newest <= first_ || newest + kAhead <= made_) return;
-    uint32_t tli = header.flushed_epoch.load();
-    auto made = wal::make_ahead(store_->disk(), directory_, {tli, newest + 1}, kAhead);
-    if (!made) {
-        log::warn("compute: no WAL is made ahead any more: {}", made.error().text());
-        failed_ = true;
-        return;
-    }
-    made_ = newest + kAhead;
-    segments.named.store(made_);
+    if (newest <= first_ || newest == seen_) return {};
+    seen_ = newest;
+    wal::SegmentId next{header.flushed_epoch.load(), newest + 1};
+    auto made = wal::make_ahead(store_->disk(), directory_, next, kAhead);
+    TRY_CTX(wal::sync_names(store_->disk(), directory_), "name WAL segments made ahead");
+    if (made)
+        shim::raise_named(segments, newest + kAhead);
+    else
+        log::warn("compute: PostgreSQL makes its WAL segments itself: {}", made.error().text());
+    return {};
 }
 
 void WalSupply::end(const store::MapHeader& header) {
-    if (made_ == 0) return;
+    if (seen_ == 0) return;
     uint64_t last = (header.flushed_position.load() - 1) / wal::kSegmentBytes;
     auto removed =
         wal::remove_ahead(store_->disk(), directory_, {header.flushed_epoch.load(), last + 1});

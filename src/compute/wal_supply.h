@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/lsn.h"
+#include "base/result.h"
 #include "store/lineage.h"
 #include "store/page_map.h"
 
@@ -21,20 +22,20 @@ class WalSupply {
     // `begin`: where the compute's own WAL begins.
     WalSupply(const store::Store& store, store::LogId log, Lsn begin);
 
-    // Before PostgreSQL is started: the segments that exist have durable names.
+    // Before PostgreSQL is started.
     void prepare(store::MapHeader& header);
-    // PostgreSQL runs and may have begun another segment. A failure is only logged: PostgreSQL
-    // makes its own segments where it finds none.
-    void keep(store::MapHeader& header);
-    // PostgreSQL has ended cleanly.
+    // PostgreSQL runs and may have begun another segment. That none can be made is only logged:
+    // PostgreSQL makes its own where it finds none. An error is a failed sync: PostgreSQL must not
+    // go on.
+    Result<void> keep(store::MapHeader& header);
+    // PostgreSQL was shut down, and the last restore point says so.
     void end(const store::MapHeader& header);
 
   private:
     const store::Store* store_ = nullptr;
     std::string directory_;
     uint64_t first_ = 0;  // segment in which the compute began
-    uint64_t made_ = 0;   // up to this one
-    bool failed_ = false;
+    uint64_t seen_ = 0;   // the newest one that keep() has answered
 };
 
 }  // namespace tarn::compute

@@ -115,14 +115,13 @@ bool WalWalker::fail(WalStop stop) {
     return false;
 }
 
-uint64_t WalWalker::first_record(const WalWalkerOptions& options, const WalWindow& page) {
+uint64_t WalWalker::first_start(const WalWalkerOptions& options, const WalWindow& page) {
     namespace offset = wal_page_offset;
     WalWalker walker(options, {.lsn = page.lsn});
     if (page_of(page.lsn) != page.lsn || !walker.read_page_header(page)) return 0;
     auto flags = load<uint16_t>(walker.page_, offset::info);
-    bool continues = (flags & wal_page_flag::first_is_continuation) != 0;
-    uint64_t remaining = continues ? load<uint32_t>(walker.page_, offset::remaining) : 0;
-    uint64_t start = walker.at_ + align8(remaining);
+    if ((flags & wal_page_flag::first_is_continuation) == 0) return page.lsn;
+    uint64_t start = walker.at_ + align8(load<uint32_t>(walker.page_, offset::remaining));
     return start < page.lsn + kWalPageSize ? start : 0;
 }
 

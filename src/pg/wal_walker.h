@@ -101,9 +101,10 @@ class WalWalker {
     // Forgets what was read after position(), for bytes there that may have changed since.
     void rewind();
 
-    // Where the first record begins on the page with which `page` begins: a walk can start there
-    // without the ones before. 0 if none begins on it, or if it is no such page.
-    static uint64_t first_record(const WalWalkerOptions& options, const WalWindow& page);
+    // The first place on the page with which `page` begins where a walk can begin without what is
+    // before: behind the record that the page continues, else the page's start. 0 if that record
+    // takes all of it, or if it is no such page.
+    static uint64_t first_start(const WalWalkerOptions& options, const WalWindow& page);
 
   private:
     enum class Phase : uint8_t { page_header, record };

@@ -173,10 +173,12 @@ TEST_P(WalOf, IsTheSameFromEveryRecordOn) {
     }
 }
 
-TEST_P(WalOf, TellsOfEachPageWhereItsFirstRecordBegins) {
-    std::map<uint64_t, uint64_t> firsts;  // page -> record
-    for (const WalRecord& record : whole().records)
-        firsts.try_emplace(record.start - record.start % kWalPageSize, record.start);
+TEST_P(WalOf, CanBeginOnEveryPageAtTheFirstPlaceThatItTells) {
+    // Ends of records, as a walk tells them: a page's start where one ends with the page before.
+    std::map<uint64_t, uint64_t> firsts;  // page -> end
+    WalWalk all = whole();
+    for (const WalRecord& record : all.records)
+        firsts.try_emplace(record.end - record.end % kWalPageSize, record.end);
     uint64_t without = 0;
     const auto& wal = sample_->wal;
     for (uint64_t page = firsts.begin()->first + kWalPageSize; page < firsts.rbegin()->first;
@@ -184,12 +186,12 @@ TEST_P(WalOf, TellsOfEachPageWhereItsFirstRecordBegins) {
         WalWindow header{page, &wal.bytes[page - wal.lsn], wal_page_offset::long_size};
         auto first = firsts.find(page);
         uint64_t wanted = first == firsts.end() ? 0 : first->second;
-        ASSERT_EQ(WalWalker::first_record(sample_->options, header), wanted) << Lsn{page}.text();
+        ASSERT_EQ(WalWalker::first_start(sample_->options, header), wanted) << Lsn{page}.text();
         if (wanted == 0) ++without;
     }
     EXPECT_GT(without, 0u) << "no record fills a page";
     WalWindow inside{wal.lsn + 8, wal.bytes.data() + 8, wal_page_offset::long_size};
-    EXPECT_EQ(WalWalker::first_record(sample_->options, inside), 0u);
+    EXPECT_EQ(WalWalker::first_start(sample_->options, inside), 0u);
 }
 
 TEST_P(WalOf, CannotBeginInsideARecord) {

@@ -11,6 +11,7 @@
 #include "pg/relation_path.h"
 #include "pg/wal_name.h"
 #include "shim/export.h"
+#include "shim/new_wal.h"
 #include "shim/page_file.h"
 #include "shim/protocol.h"
 #include "shim/real.h"
@@ -255,11 +256,15 @@ TARN_EXPORT int unlink(const char* path) {
 }
 
 TARN_EXPORT int rename(const char* from, const char* to) {
-    if (active() && (has_pages(classify(from)) || has_pages(classify(to)))) {
+    if (!active()) return real::rename(from, to);
+    Name source = classify(from);
+    Name target = classify(to);
+    if (has_pages(source) || has_pages(target)) {
         report("refuses to rename a page file:", from, EIO);
-        errno = EIO;
-        return -1;
+        return fail(EIO);
     }
+    if (is_new_segment(source) && target.type.kind == tarn::pg::PathKind::wal_segment)
+        return answer(install_wal(from, to), &errno);
     return real::rename(from, to);
 }
 

@@ -20,4 +20,9 @@ namespace tarn::shim {
 // A write to such a file. The bytes taken, or -errno.
 int64_t write_new_wal(int fd, const iovec* parts, int count, off_t offset);
 
+// PostgreSQL gives a segment that it has made its name. If the supervisor has made that one
+// meanwhile (compute/wal_supply.h), somebody may be writing to it already: it stays, and
+// PostgreSQL's goes. 0 or -errno.
+int install_wal(const char* made, const char* name);
+
 }  // namespace tarn::shim

@@ -4,7 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <vector>
 
 #include "pg/wal_format.h"
@@ -81,6 +84,43 @@ TEST_F(NewWal, WhatIsThereAlreadyIsOverwrittenByZeros) {
     ASSERT_EQ(write(page(kSegment), 0), pg::kWalPageSize);
     EXPECT_EQ(write(zeros_, 0), pg::kWalPageSize);
     EXPECT_EQ(read(0), zeros_);
+}
+
+class InstallWal : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        char name[] = "/var/tmp/install_wal_test.XXXXXX";
+        directory_ = ::mkdtemp(name);
+        write(made(), "zeros");
+    }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+    std::string made() const { return directory_ / "xlogtemp.7"; }
+    std::string name() const { return directory_ / "000000010000000000000002"; }
+    static void write(const std::string& path, const std::string& text) {
+        std::ofstream(path) << text;
+    }
+    static std::string read(const std::string& path) {
+        std::ifstream file(path);
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+    std::filesystem::path directory_;
+};
+
+TEST_F(InstallWal, GivesTheSegmentItsName) {
+    EXPECT_EQ(install_wal(made().c_str(), name().c_str()), 0);
+    EXPECT_EQ(read(name()), "zeros");
+    EXPECT_FALSE(std::filesystem::exists(made()));
+}
+
+TEST_F(InstallWal, OneThatHasTheNameAlreadyStays) {
+    write(name(), "commits");
+    EXPECT_EQ(install_wal(made().c_str(), name().c_str()), 0);
+    EXPECT_EQ(read(name()), "commits");
+    EXPECT_FALSE(std::filesystem::exists(made()));
+}
+
+TEST_F(InstallWal, AnswersWhatTheKernelSays) {
+    EXPECT_EQ(install_wal((directory_ / "nothing").c_str(), name().c_str()), -ENOENT);
 }
 
 }  // namespace

@@ -27,8 +27,14 @@ enum ShimState : uint32_t {
 // has changed.
 struct WalSegments {
     std::atomic<uint64_t> newest;  // written to last
-    std::atomic<uint64_t> named;   // the names of those up to it are durable; the supervisor's
+    std::atomic<uint64_t> named;   // the names of those up to it are durable
 };
+// By the supervisor for what it has made, by the shim for what it has synced itself.
+inline void raise_named(WalSegments& segments, uint64_t segment) {
+    uint64_t current = segments.named.load();
+    while (current < segment && !segments.named.compare_exchange_weak(current, segment)) {
+    }
+}
 inline WalSegments& wal_segments(store::MapHeader& header) {
     return *reinterpret_cast<WalSegments*>(header.caller_area);
 }

@@ -66,6 +66,9 @@ inline int syncfs(int fd) {
 inline int unlink(const char* path) {
     return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path, 0));
 }
+inline int link(const char* from, const char* to) {
+    return static_cast<int>(::syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
 inline int rename(const char* from, const char* to) {
     return static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
 }

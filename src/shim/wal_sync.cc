@@ -36,7 +36,9 @@ int sync_wal_name(uint64_t segment) {
     if (directory < 0) return -errno;
     int failure = real::fsync(directory) < 0 ? errno : 0;
     real::close(directory);
-    return failure ? fail_wal_sync(failure) : 0;
+    if (failure) return fail_wal_sync(failure);
+    raise_named(wal_segments(map()), segment);
+    return 0;
 }
 
 }  // namespace tarn::shim

@@ -59,9 +59,10 @@ int64_t read_wal(int fd, uint32_t tli, uint64_t base, uint64_t lsn, void* data) 
     return done < 0 ? -failure : done;
 }
 
-// A bulk load syncs megabytes at a time. All of it but the newest page is final: PostgreSQL writes
-// a page when everything on it has been copied, or as the last one. So the walk can go on at the
-// last record that begins before that page. Where none does for long, everything is walked.
+// Where much is synced at once (a bulk load, many commits), all of it but the newest page is final:
+// PostgreSQL writes a page when everything on it has been copied, or as the last one. So the walk
+// can go on at the last place before that page where one can begin. Where there is none for long,
+// everything is walked.
 void skip_ahead(pg::WalWalker* walker, int fd, uint64_t base, uint64_t end) {
     constexpr uint64_t kPagesTried = 64;  // the longest usual record holds 32 page images
     uint64_t at = end - end % pg::kWalPageSize - pg::kWalPageSize;
@@ -71,9 +72,9 @@ void skip_ahead(pg::WalWalker* walker, int fd, uint64_t base, uint64_t end) {
         char header[pg::wal_page_offset::long_size];
         ssize_t size = real::pread(fd, header, sizeof header, static_cast<off_t>(at - base));
         if (size != sizeof header) return;
-        uint64_t record = pg::WalWalker::first_record(walk_options(), {at, header, sizeof header});
-        if (record == 0) continue;
-        *walker = pg::WalWalker(walk_options(), {.lsn = record});
+        uint64_t start = pg::WalWalker::first_start(walk_options(), {at, header, sizeof header});
+        if (start == 0) continue;
+        *walker = pg::WalWalker(walk_options(), {.lsn = start});
         return;
     }
 }

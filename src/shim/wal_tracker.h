@@ -1,7 +1,7 @@
 // wal_tracker.h: how far the durable WAL is whole.
 //
 // After each sync of WAL, the records that are now on disk are walked and their checksums checked
-// (of a bulk load's only the last ones); the end of the last whole one becomes
+// (where much was synced at once, of the last ones); the end of the last whole one becomes
 // MapHeader::flushed_position. It is never below what PostgreSQL has acknowledged, and a start that
 // finds WAL ending before it knows that something was lost.
 #pragma once

@@ -10,6 +10,7 @@
 #include "pg/test_wal.h"
 #include "shim/protocol.h"
 #include "shim/state.h"
+#include "shim/wal_sync.h"
 
 namespace tarn::shim {
 
@@ -167,6 +168,52 @@ TEST_F(WalTrackerTest, OnlyABulkLoadsLastPagesAreRead) {
     EXPECT_EQ(sync_segment(sample.wal, first, end), whole_until(sample, end));
 }
 
+// A record that begins where its page does, and is synced half: what is whole ends before the
+// page's header, as every other reader says.
+TEST_F(WalTrackerTest, AHalfRecordAtAPagesTopIsNotCounted) {
+    auto cluster = pg::testing::Cluster::create(kMajor);
+    ASSERT_TRUE(cluster.ok());
+    auto backend = cluster->start();
+    ASSERT_TRUE(backend.ok());
+    // A message of n bytes takes 55 + n: one that ends with its page, then a long one. At last
+    // something that flushes them.
+    backend->run(
+        "do $$ declare rest int; begin for i in 1..20 loop"
+        " rest := 8192 - mod(pg_current_wal_insert_lsn() - '0/0', 8192);"
+        " if rest < 1000 then"
+        "  perform pg_logical_emit_message(false, 't', repeat('x', rest + 945));"
+        "  rest := 8192 - mod(pg_current_wal_insert_lsn() - '0/0', 8192);"
+        " end if;"
+        " perform pg_logical_emit_message(false, 't', repeat('x', rest - 55));"
+        " perform pg_logical_emit_message(false, 't', repeat('x', 50000));"
+        " end loop; end $$");
+    backend->run("create table flushes (n int)");
+    pg::testing::WalBytes wal = pg::testing::load_wal(cluster->data(), kSegment);
+    uint64_t checked = 0;
+    for (uint64_t page = wal.lsn + 16 * pg::kWalPageSize; page + 65536 < wal.end();
+         page += pg::kWalPageSize) {
+        pg::WalWindow header{page, &wal.at(page), pg::wal_page_offset::long_size};
+        if (page % kSegment == 0 || page - wal.lsn > kSegment - 65536 ||
+            pg::WalWalker::first_start({.major = kMajor}, header) != page)
+            continue;
+        auto next = pg::testing::walk(pg::WalWalker({.major = kMajor}, {.lsn = page}),
+                                      {wal.window_until(page + 65536)});
+        if (next.records.empty() || next.records[0].total_length < 40000) continue;
+        std::memset(map().caller_area, 0, sizeof map().caller_area);
+        uint64_t end = page + 2 * pg::kWalPageSize;
+        // The walk before: at the last place that lies far enough back.
+        uint64_t start = 0;
+        for (uint64_t at = page - 9 * pg::kWalPageSize; start == 0; at -= pg::kWalPageSize)
+            start = pg::WalWalker::first_start({.major = kMajor},
+                                               {at, &wal.at(at), pg::wal_page_offset::long_size});
+        map().flushed_position.store(start);
+        wrote_wal(end);
+        EXPECT_EQ(sync_segment(wal, wal.lsn, end), page);
+        ++checked;
+    }
+    EXPECT_GT(checked, 3u);
+}
+
 TEST_F(WalTrackerTest, TheSupervisorHearsOfEachNewSegment) {
     rings = 0;
     wrote_wal(kSegment + 8192);
@@ -176,6 +223,16 @@ TEST_F(WalTrackerTest, TheSupervisorHearsOfEachNewSegment) {
     wrote_wal(2 * kSegment + 8192);
     EXPECT_EQ(rings, 2);
     EXPECT_EQ(wal_segments(map()).newest.load(), 2u);
+}
+
+TEST_F(WalTrackerTest, ALaterSegmentsNameIsSyncedOnce) {
+    wal_segments(map()).named.store(7);
+    EXPECT_EQ(sync_wal_name(8), 0);
+    EXPECT_EQ(wal_segments(map()).named.load(), 8u);
+    std::filesystem::remove(directory_ / "pg_wal");
+    EXPECT_EQ(sync_wal_name(8), 0);
+    EXPECT_EQ(sync_wal_name(9), -ENOENT);
+    EXPECT_EQ(wal_segments(map()).named.load(), 8u);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <vector>
 
+#include "base/bytes.h"
+#include "pg/wal_format.h"
 #include "sys/files.h"
 
 namespace tarn::wal {
@@ -15,7 +17,7 @@ namespace {
 // writes of single pages into large pieces are slower.
 constexpr size_t kChunk = 16 << 10;
 
-// PostgreSQL removes what is called so and was left behind when it starts.
+// PostgreSQL removes pg_wal/xlogtemp.* when it starts (RemoveTempXlogFiles).
 constexpr const char* kUnfinished = "/xlogtemp.ahead";
 
 Result<void> write_zeros(sys::Disk& disk, const std::string& path) {
@@ -23,8 +25,8 @@ Result<void> write_zeros(sys::Disk& disk, const std::string& path) {
     std::vector<char> zeros(kChunk);
     for (uint64_t at = 0; at < kSegmentBytes; at += kChunk)
         TRY(file.write(zeros.data(), zeros.size(), at));
-    // So that the first sync of a commit finds the file's blocks settled.
-    return file.sync(sys::SyncSite::wal_ahead);
+    disk.write_back(file.fd(), 0, static_cast<int64_t>(kSegmentBytes));
+    return {};
 }
 
 // Linked, not renamed: a segment that PostgreSQL has made meanwhile stays.
@@ -41,6 +43,13 @@ Result<void> make_segment(sys::Disk& disk, const std::string& directory, const s
 
 }  // namespace
 
+Result<bool> holds_nothing(sys::Disk& disk, const std::string& path) {
+    sys::File file = TRY(sys::File::open(disk, path, O_RDONLY));
+    char page[pg::kWalPageSize];
+    size_t got = TRY(file.read_some(page, sizeof page, 0));
+    return is_zeros(page, got);
+}
+
 Result<void> make_ahead(sys::Disk& disk, const std::string& directory, SegmentId first,
                         uint32_t count) {
     for (uint64_t number = first.number; number < first.number + count; ++number) {
@@ -48,7 +57,11 @@ Result<void> make_ahead(sys::Disk& disk, const std::string& directory, SegmentId
         if (!TRY(sys::exists(disk, path)))
             TRY_CTX(make_segment(disk, directory, path), "make {} ahead", path);
     }
-    return sys::sync_directory(disk, directory, sys::SyncSite::wal_ahead);
+    return {};
+}
+
+Result<void> sync_names(sys::Disk& disk, const std::string& directory) {
+    return sys::sync_directory(disk, directory, sys::SyncSite::wal_ahead_directory);
 }
 
 Result<void> remove_ahead(sys::Disk& disk, const std::string& directory, SegmentId first) {
@@ -58,6 +71,7 @@ Result<void> remove_ahead(sys::Disk& disk, const std::string& directory, Segment
             segment.tli != first.tli || segment.number < first.number)
             continue;
         std::string path = directory + "/" + name;
+        if (!TRY(holds_nothing(disk, path))) continue;
         if (int result = disk.unlink(path.c_str()); result < 0)
             return errno_error(-result, fmt::format("remove {}", path));
     }

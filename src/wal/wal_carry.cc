@@ -12,6 +12,7 @@
 #include "pg/wal_record.h"
 #include "store/paths.h"
 #include "sys/files.h"
+#include "wal/wal_ahead.h"
 
 namespace tarn::wal {
 
@@ -120,6 +121,8 @@ Result<void> carry(sys::Disk& disk, const WalFiles& files, const std::string& ta
     } else {
         for (const auto& [segment, path] : files.segments()) {
             if (segment.number < plan.from.value / kSegmentBytes) continue;
+            if (segment.number > plan.end.value / kSegmentBytes && TRY(holds_nothing(disk, path)))
+                continue;
             bool linked = (segment.number + 1) * kSegmentBytes <= plan.link_below.value;
             if (linked)
                 TRY(link_segment(disk, files, segment, target));

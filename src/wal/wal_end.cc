@@ -96,6 +96,8 @@ Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk) {
                 end.max_prepared_transactions =
                     std::max(end.max_prepared_transactions,
                              pg::changed_max_prepared_transactions(record).value_or(0));
+                // All that was asked for: what the owner of a running one does behind it is his.
+                if (record.end == walk.limit.value) end.stopped_by = kLimit;
                 break;
             case pg::WalStep::need_more_data:
                 window = TRY(windows.at(walker.needed()));

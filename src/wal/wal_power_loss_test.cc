@@ -58,6 +58,7 @@ class Carrying {
         TRY(carry(disk, files, kTarget, plan));
         SegmentId ahead{2, 7};
         TRY(make_ahead(disk, kAhead, ahead, 1));
+        TRY(sync_names(disk, kAhead));
         return commit_in(ahead);
     }
     Contents old_wal() { return contents(std::string(kOld) + "/" + store::kWalDirectory); }

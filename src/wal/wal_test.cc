@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/bytes.h"
 #include "pg/control_file.h"
 #include "pg/test_cluster.h"
+#include "wal/wal_ahead.h"
 #include "wal/wal_carry.h"
 #include "wal/wal_end.h"
 
@@ -110,6 +112,13 @@ TEST_P(CrashedWal, DamageBeforeASegmentThatWasBegunIsDataLoss) {
     EXPECT_EQ(end.error().code(), Code::data_loss);
     // For a branch at a moment before it, the rest does not matter.
     EXPECT_TRUE(find_end(files(incarnation_), walk(Lsn{first + 500'000})).ok());
+}
+
+TEST_P(CrashedWal, WhatLiesBehindTheLimitCountsForNothing) {
+    damage(middle_.value);
+    auto end = find_end(files(incarnation_), walk(middle_));
+    ASSERT_TRUE(end.ok()) << end.error().text();
+    EXPECT_EQ(end->end.text(), middle_.text());
 }
 
 TEST_P(CrashedWal, OfAnotherClusterIsRefused) {
@@ -230,6 +239,47 @@ TEST_F(WalNames, TheArchiveKeepsWhatARestorePointNeeds) {
     EXPECT_FALSE(fs::exists(directory_ + "/wal_archive/000000010000000000000003"));
     EXPECT_TRUE(fs::exists(directory_ + "/wal_archive/000000010000000000000004"));
     EXPECT_TRUE(fs::exists(directory_ + "/wal_archive/something else"));
+}
+
+class WalAhead : public WalNames {
+  protected:
+    std::string path(SegmentId segment) const {
+        return directory_ + "/wal/" + segment_name(segment);
+    }
+    Result<void> make(SegmentId first, uint32_t count) {
+        return make_ahead(sys::real_disk(), directory_ + "/wal", first, count);
+    }
+};
+
+TEST_F(WalAhead, MakesWholeSegmentsOfZerosAndNothingElse) {
+    auto made = make({2, 7}, 2);
+    ASSERT_TRUE(made.ok()) << made.error().text();
+    for (uint64_t number : {7u, 8u}) {
+        auto bytes = sys::read_file(sys::real_disk(), path({2, number}));
+        ASSERT_TRUE(bytes.ok()) << bytes.error().text();
+        EXPECT_EQ(bytes->size(), kSegmentBytes);
+        EXPECT_TRUE(is_zeros(bytes->data(), bytes->size()));
+    }
+    EXPECT_EQ(sys::list_names(sys::real_disk(), directory_ + "/wal")->size(), 2u);
+}
+
+TEST_F(WalAhead, ASegmentThatIsThereStays) {
+    put_file("wal/" + segment_name({2, 7}), "PostgreSQL's");
+    ASSERT_TRUE(make({2, 7}, 2).ok());
+    EXPECT_EQ(sys::read_file(sys::real_disk(), path({2, 7})).value(), "PostgreSQL's");
+    EXPECT_TRUE(fs::exists(path({2, 8})));
+}
+
+TEST_F(WalAhead, OnlyEmptyOnesAreTakenBack) {
+    ASSERT_TRUE(make({2, 6}, 4).ok());
+    ASSERT_TRUE(make({1, 8}, 1).ok());
+    std::fstream(path({2, 8}), std::ios::in | std::ios::out) << "begun";
+    ASSERT_TRUE(remove_ahead(sys::real_disk(), directory_ + "/wal", {2, 7}).ok());
+    EXPECT_TRUE(fs::exists(path({2, 6}))) << "an earlier one";
+    EXPECT_FALSE(fs::exists(path({2, 7})));
+    EXPECT_TRUE(fs::exists(path({2, 8}))) << "somebody has written to it";
+    EXPECT_FALSE(fs::exists(path({2, 9})));
+    EXPECT_TRUE(fs::exists(path({1, 8}))) << "of another timeline";
 }
 
 }  // namespace

@@ -153,8 +153,8 @@ TEST_P(LifecycleTest, OnlyAComputeThatWritesMuchHasWalMadeAhead) {
           "CREATE TABLE wide AS SELECT n, repeat('x', 1000) FROM generate_series(1, 40000) n");
     auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (unwritten_wal("00000001") < 2 && std::chrono::steady_clock::now() < deadline)
-        std::this_thread::yield();
-    EXPECT_EQ(unwritten_wal("00000001"), 2);
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_GE(unwritten_wal("00000001"), 2);
     // Commits in them outlive a crash, also that of the supervisor.
     value("ep-main",
           "INSERT INTO wide SELECT n, repeat('y', 1000) FROM generate_series(1, 60000) n");
