@@ -33,7 +33,7 @@ struct ManagerOptions {
     // added.
     std::vector<std::string> supervisor_command;
     std::string user;  // that computes run as; only for a server that is root
-    std::string shared_buffers = "128MB";
+    std::string shared_buffers = "256MB";
 };
 
 class Manager final : public Computes {

@@ -22,7 +22,7 @@ struct SuperviseSpec {
     std::string spares;         // data directories made in advance
     std::string bin_directory;  // of PostgreSQL
     std::string shim;           // the page shim's library
-    std::string shared_buffers = "128MB";
+    std::string shared_buffers = "256MB";
 
     std::string pgdata() const { return directory + "/pgdata"; }
     std::string stubs_marker() const { return directory + "/stubs"; }

@@ -25,7 +25,7 @@ struct ServeOptions {
     std::string tls_key;
     std::vector<std::string> postgres_directories;  // searched before the usual places
     std::string compute_user;                       // for a server that is root
-    std::string shared_buffers = "128MB";
+    std::string shared_buffers = "256MB";
     std::string admin = "admin@example.com";
     std::string profile_file;  // a databrickscfg to write host and token to
     std::string log_level = "info";
