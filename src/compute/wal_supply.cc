@@ -18,11 +18,11 @@ constexpr uint32_t kAhead = 2;
 WalSupply::WalSupply(const store::Store& store, store::LogId log, Lsn begin)
     : store_(&store),
       directory_(incarnation_path(store, log) + "/" + store::kWalDirectory),
-      first_(begin.value / wal::kSegmentBytes) {}
+      first_(begin.value / wal::kSegmentBytes),
+      begun_((begin.value - 1) / wal::kSegmentBytes) {}
 
 void WalSupply::prepare(store::MapHeader& header) {
-    // Those of later ones may be left from a life in which their sync failed.
-    shim::raise_named(shim::wal_segments(header), first_);
+    shim::raise_named(shim::wal_segments(header), begun_);
 }
 
 Result<void> WalSupply::keep(store::MapHeader& header) {
@@ -32,7 +32,12 @@ Result<void> WalSupply::keep(store::MapHeader& header) {
     seen_ = newest;
     wal::SegmentId next{header.flushed_epoch.load(), newest + 1};
     auto made = wal::make_ahead(store_->disk(), directory_, next, kAhead);
-    TRY_CTX(wal::sync_names(store_->disk(), directory_), "name WAL segments made ahead");
+    if (auto named = wal::sync_names(store_->disk(), directory_); !named) {
+        // PostgreSQL's processes live until they are killed: none may take a later sync for good.
+        auto live = store::LogState::live;
+        header.state.compare_exchange_strong(live, store::LogState::poisoned);
+        return std::move(named).error();
+    }
     if (made)
         shim::raise_named(segments, newest + kAhead);
     else

@@ -25,8 +25,8 @@ class WalSupply {
     // Before PostgreSQL is started.
     void prepare(store::MapHeader& header);
     // PostgreSQL runs and may have begun another segment. That none can be made is only logged:
-    // PostgreSQL makes its own where it finds none. An error is a failed sync: PostgreSQL must not
-    // go on.
+    // PostgreSQL makes its own where it finds none. An error is a failed sync: the log is
+    // poisoned, and PostgreSQL must not go on.
     Result<void> keep(store::MapHeader& header);
     // PostgreSQL was shut down, and the last restore point says so.
     void end(const store::MapHeader& header);
@@ -34,7 +34,8 @@ class WalSupply {
   private:
     const store::Store* store_ = nullptr;
     std::string directory_;
-    uint64_t first_ = 0;  // segment in which the compute began
+    uint64_t first_ = 0;  // segment into which the compute writes first
+    uint64_t begun_ = 0;  // the newest that held WAL before
     uint64_t seen_ = 0;   // the newest one that keep() has answered
 };
 

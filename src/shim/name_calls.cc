@@ -263,7 +263,9 @@ TARN_EXPORT int rename(const char* from, const char* to) {
         report("refuses to rename a page file:", from, EIO);
         return fail(EIO);
     }
-    if (is_new_segment(source) && target.type.kind == tarn::pg::PathKind::wal_segment)
+    // Recovery may mean to replace one, and nobody else makes any meanwhile.
+    if (!state.recovers && is_new_segment(source) &&
+        target.type.kind == tarn::pg::PathKind::wal_segment)
         return answer(install_wal(from, to), &errno);
     return real::rename(from, to);
 }

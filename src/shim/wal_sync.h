@@ -10,8 +10,8 @@ namespace tarn::shim {
 
 // The sync itself, then how far the durable log is whole. 0 or -errno.
 //
-// Written WAL is synced by fdatasync (wal_sync_method), by one process at a time. An fsync is of a
-// segment that has just been made and named (durable_rename), by any process and beside others'
+// Written WAL is synced by fdatasync (wal_sync_method), by one process at a time. An fsync comes
+// from durable_rename, after a segment was made and named, by any process and beside others'
 // commits: it says nothing about written WAL, and the walk must not be touched.
 int sync_wal(int fd, const Handle* handle, bool data_only);
 

@@ -21,7 +21,9 @@ constexpr size_t kChunk = 16 << 10;
 constexpr const char* kUnfinished = "/xlogtemp.ahead";
 
 Result<void> write_zeros(sys::Disk& disk, const std::string& path) {
-    sys::File file = TRY(sys::File::open(disk, path, O_RDWR | O_CREAT | O_TRUNC));
+    // A new file in any case: one that could not be removed may be a segment's second name.
+    disk.unlink(path.c_str());
+    sys::File file = TRY(sys::File::open(disk, path, O_RDWR | O_CREAT | O_EXCL));
     std::vector<char> zeros(kChunk);
     for (uint64_t at = 0; at < kSegmentBytes; at += kChunk)
         TRY(file.write(zeros.data(), zeros.size(), at));

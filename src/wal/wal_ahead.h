@@ -6,9 +6,9 @@
 //
 // Invariants
 //   A1  a segment that somebody else has made stays as it is.
-//       [WalAhead.ASegmentThatIsThereStays]
+//       [WalAhead.ASegmentThatIsThereStays, WalAhead.ASegmentThatAppearsMeanwhileStays]
 //   A2  only segments that hold nothing are taken back. [WalAhead.OnlyEmptyOnesAreTakenBack]
-//   A3  when sync_names() has answered, the segments are there after a power loss.
+//   A3  when sync_names() has answered, a power loss leaves the names.
 //       [WalPowerLoss.WhatWasCarriedOutlivesIt, EverySite.WithoutItSomeSeedLosesWal]
 #pragma once
 
@@ -34,7 +34,7 @@ Result<void> sync_names(sys::Disk& disk, const std::string& directory);
 // Is the segment's first page zeros? Then nobody has begun it.
 Result<bool> holds_nothing(sys::Disk& disk, const std::string& path);
 
-// Takes back segments of `first`'s timeline from `first` on.
+// Takes back segments of `first`'s timeline from `first` on that hold nothing.
 Result<void> remove_ahead(sys::Disk& disk, const std::string& directory, SegmentId first);
 
 }  // namespace tarn::wal

@@ -1,6 +1,6 @@
-// wal_power_loss_test.cc: power losses around carry() and make_ahead(), proof of W3 for every sync
-// site of this folder: those of sys/sync_sites.def whose owner is `wal`, none of which is named
-// here.
+// wal_power_loss_test.cc: power losses around carry() and sync_names(), proof of W3 and A3 for
+// every sync site of this folder: those of sys/sync_sites.def whose owner is `wal`, none of which
+// is named here.
 //
 // TARN_SEED=N runs that seed alone.
 

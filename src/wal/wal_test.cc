@@ -10,6 +10,8 @@
 #include "base/bytes.h"
 #include "pg/control_file.h"
 #include "pg/test_cluster.h"
+#include "sys/files.h"
+#include "sys/sim_disk.h"
 #include "wal/wal_ahead.h"
 #include "wal/wal_carry.h"
 #include "wal/wal_end.h"
@@ -175,6 +177,17 @@ TEST_P(CrashedWal, OnlyWholeDurableSegmentsAreLinked) {
     EXPECT_GE(end->end, last_);
 }
 
+TEST_P(CrashedWal, WhatHoldsNothingIsNotCopied) {
+    SegmentId ahead{1, last_.value / kSegmentBytes + 2};
+    ASSERT_TRUE(make_ahead(sys::real_disk(), incarnation_ + "/wal", ahead, 1).ok());
+    auto all = plan(last_);
+    all.cut = false;
+    ASSERT_TRUE(carry(sys::real_disk(), files(incarnation_), target_ + "/wal", all).ok());
+    auto last = segment_name({1, (last_.value - 1) / kSegmentBytes});
+    EXPECT_TRUE(fs::exists(target_ + "/wal/" + last));
+    EXPECT_FALSE(fs::exists(target_ + "/wal/" + segment_name(ahead)));
+}
+
 TEST_P(CrashedWal, AMissingSegmentIsDataLoss) {
     fs::remove(incarnation_ + "/wal/" + segment_name({1, middle_.value / kSegmentBytes}));
     auto carried = carry(sys::real_disk(), files(incarnation_), target_ + "/wal", plan(last_));
@@ -268,6 +281,29 @@ TEST_F(WalAhead, ASegmentThatIsThereStays) {
     ASSERT_TRUE(make({2, 7}, 2).ok());
     EXPECT_EQ(sys::read_file(sys::real_disk(), path({2, 7})).value(), "PostgreSQL's");
     EXPECT_TRUE(fs::exists(path({2, 8})));
+}
+
+// PostgreSQL makes the same one after it was looked for.
+TEST_F(WalAhead, ASegmentThatAppearsMeanwhileStays) {
+    sys::SimDisk disk(1);
+    ASSERT_TRUE(sys::make_directories(disk, "/wal", sys::SyncSite::lineage_directory).ok());
+    std::string name = "/wal/" + segment_name({2, 7});
+    bool once = true;
+    disk.before_each_change([&] {
+        if (!std::exchange(once, false)) return;
+        ASSERT_TRUE(sys::write_scratch(disk, name, "PostgreSQL's").ok());
+    });
+    ASSERT_TRUE(make_ahead(disk, "/wal", {2, 7}, 1).ok());
+    EXPECT_EQ(sys::read_file(disk, name).value(), "PostgreSQL's");
+    EXPECT_EQ(sys::list_names(disk, "/wal")->size(), 1u);
+}
+
+TEST_F(WalAhead, AnUnfinishedOneThatIsASegmentsSecondNameIsNotWrittenTo) {
+    put_file("wal/" + segment_name({2, 7}), "commits");
+    fs::create_hard_link(path({2, 7}), directory_ + "/wal/xlogtemp.ahead");
+    ASSERT_TRUE(make({2, 8}, 1).ok());
+    EXPECT_EQ(sys::read_file(sys::real_disk(), path({2, 7})).value(), "commits");
+    EXPECT_EQ(fs::hard_link_count(path({2, 8})), 1u);
 }
 
 TEST_F(WalAhead, OnlyEmptyOnesAreTakenBack) {
