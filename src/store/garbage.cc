@@ -1,6 +1,7 @@
 // garbage.cc: the end of restore points and indexes that nobody needs.
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -18,51 +19,77 @@ constexpr size_t kRestorePointsKept = 2;
 
 }  // namespace
 
-// What stays of one lineage.
+// What stays of one lineage. Restore points and indexes by incarnation and number.
 struct Store::Kept {
+    using Names = std::set<std::pair<uint32_t, uint32_t>>;
     LogId running;        // the newest incarnation
     uint32_t newest = 0;  // its newest restore point; 0: none yet
-    // Both by incarnation and number.
-    std::set<std::pair<uint32_t, uint32_t>> restore_points;
-    std::set<std::pair<uint32_t, uint32_t>> indexes;
+    Names restore_points;
+    Names indexes;
+    // By incarnation: indexes from this number on stay, because all restore points since do.
+    std::map<uint32_t, uint32_t> indexes_from;
+
+    bool keeps_index(uint32_t incarnation, uint32_t number) const {
+        auto from = indexes_from.find(incarnation);
+        return indexes.contains({incarnation, number}) ||
+               (from != indexes_from.end() && number >= from->second);
+    }
 };
 
-Result<Store::Kept> Store::kept_of(LogId running) const {
-    Kept kept{.running = running, .restore_points = {}, .indexes = {}};
+// Of the running incarnation the newest ones, of all those from `oldest` on. What an incarnation
+// began from is named by its record.
+Result<Store::Kept> Store::kept_as_recent(LogId running, const RestorePointId& oldest) const {
+    Kept kept{.running = running, .restore_points = {}, .indexes = {}, .indexes_from = {}};
+    for (uint32_t incarnation : TRY(incarnations(running.lineage))) {
+        std::vector<uint32_t> numbers = TRY(restore_points({running.lineage, incarnation}));
+        bool runs = incarnation == running.incarnation;
+        if (runs && !numbers.empty()) kept.newest = numbers.back();
+        auto from = std::find_if(numbers.begin(), numbers.end(), [&](uint32_t number) {
+            return oldest.number != 0 && std::pair(incarnation, number) >=
+                                             std::pair(oldest.log.incarnation, oldest.number);
+        });
+        if (runs && static_cast<size_t>(numbers.end() - from) < kRestorePointsKept)
+            from = numbers.end() -
+                   static_cast<std::ptrdiff_t>(std::min(kRestorePointsKept, numbers.size()));
+        if (from == numbers.end()) continue;
+        kept.indexes_from[incarnation] = *from;
+        for (; from != numbers.end(); ++from) kept.restore_points.insert({incarnation, *from});
+    }
+    return kept;
+}
+
+// Adds to `kept` what records name, and the indexes below.
+Result<void> Store::keep_what_is_named(Kept& kept) const {
+    uint64_t lineage = kept.running.lineage;
+    Kept::Names read;  // whose indexes are to be kept
+    for (auto [incarnation, number] : kept.indexes_from) read.insert({incarnation, number});
     auto keep = [&](const RestorePointId& id) {
-        if (id.number != 0 && id.log.lineage == running.lineage)
-            kept.restore_points.insert({id.log.incarnation, id.number});
+        if (id.number == 0 || id.log.lineage != lineage) return;
+        kept.restore_points.insert({id.log.incarnation, id.number});
+        read.insert({id.log.incarnation, id.number});
     };
-
-    // The newest of the running incarnation. What it began from is named by its record, below.
-    std::vector<uint32_t> chain = TRY(restore_points(running));
-    std::reverse(chain.begin(), chain.end());
-    if (!chain.empty()) kept.newest = chain.front();
-    if (chain.size() > kRestorePointsKept) chain.resize(kRestorePointsKept);
-    for (uint32_t number : chain) keep({running, number});
-
-    // And those that records name, of this lineage or of others.
     for (uint64_t other : TRY(lineages())) {
         auto origins = origins_of(other);
         if (origins.ok())
             std::for_each(origins->begin(), origins->end(), keep);
-        else if (may_descend(other, running.lineage))
+        else if (may_descend(other, lineage))
             return std::move(origins).error();
         else
             log::warn("store: lineage {:016x}, which does not descend from {:016x}: {}", other,
-                      running.lineage, origins.error().text());
+                      lineage, origins.error().text());
     }
 
-    // Indexes that the kept ones name. Each must be readable, or nothing is removed.
-    for (const auto& [incarnation, number] : kept.restore_points) {
-        RestorePoint point = TRY_CTX(
-            load_restore_point(*disk_, root_.c_str(), {{running.lineage, incarnation}, number}),
-            "collect garbage");
+    // An index is named by the restore points of a stretch of time, from its own on. So it is named
+    // by the first kept one behind its beginning if by any, or by one that stands alone. Each must
+    // be readable, or nothing is removed.
+    for (const auto& [incarnation, number] : read) {
+        RestorePoint point =
+            TRY_CTX(load_restore_point(*disk_, root_.c_str(), {{lineage, incarnation}, number}),
+                    "collect garbage");
         for (const IndexRef& index : point.indexes)
-            if (index.lineage == running.lineage)
-                kept.indexes.insert({index.incarnation, index.number});
+            if (index.lineage == lineage) kept.indexes.insert({index.incarnation, index.number});
     }
-    return kept;
+    return {};
 }
 
 // The restore points that the records of a lineage name.
@@ -95,16 +122,24 @@ bool Store::may_descend(uint64_t id, uint64_t ancestor) const {
     }
 }
 
+// Files of an incarnation, of those that the newest restore point knew.
+Result<std::vector<std::string>> Store::unneeded(const Kept& kept, LogId log, bool indexes) const {
+    std::vector<std::string> paths;
+    for (uint32_t number : TRY(numbered_files(log, indexes ? ".index" : ".restore"))) {
+        // One above the newest is the work of the compute that is sealing.
+        if (log == kept.running && number > kept.newest) continue;
+        bool stays = indexes ? kept.keeps_index(log.incarnation, number)
+                             : kept.restore_points.contains({log.incarnation, number});
+        if (stays) continue;
+        paths.emplace_back(indexes ? index_path(root_.c_str(), log, number).text
+                                   : restore_point_path(root_.c_str(), log, number).text);
+    }
+    return paths;
+}
+
 Result<void> Store::remove_all_but(const Kept& kept, LogId log) const {
-    std::vector<std::string> restore_point_paths, index_paths;
-    for (uint32_t number : TRY(restore_points(log)))
-        if (!kept.restore_points.contains({log.incarnation, number}))
-            restore_point_paths.push_back(restore_point_path(root_.c_str(), log, number).text);
-    // One above the newest restore point belongs to the next, which is about to be saved.
-    for (uint32_t number : TRY(numbered_files(log, ".index")))
-        if (!kept.indexes.contains({log.incarnation, number}) &&
-            (log != kept.running || number < kept.newest))
-            index_paths.push_back(index_path(root_.c_str(), log, number).text);
+    auto restore_point_paths = TRY(unneeded(kept, log, false));
+    auto index_paths = TRY(unneeded(kept, log, true));
     if (restore_point_paths.empty() && index_paths.empty()) return {};
     for (const std::string& path : restore_point_paths)
         TRY_CTX(sys::remove_tree(*disk_, path), "collect garbage");
@@ -119,12 +154,20 @@ Result<void> Store::remove_all_but(const Kept& kept, LogId log) const {
     return {};
 }
 
-Result<void> Store::collect_garbage(uint64_t lineage) const {
+Result<void> Store::collect_garbage(uint64_t lineage, const RestorePointId& oldest) const {
     std::vector<uint32_t> numbers = TRY(incarnations(lineage));
     if (numbers.empty()) return {};
-    Kept kept =
-        TRY_CTX(kept_of({lineage, numbers.back()}), "collect garbage of lineage {:016x}", lineage);
-    for (uint32_t number : numbers) TRY(remove_all_but(kept, {lineage, number}));
+    auto collect = [&]() -> Result<void> {
+        Kept kept = TRY(kept_as_recent({lineage, numbers.back()}, oldest));
+        bool some = false;
+        for (uint32_t number : numbers)
+            some = some || !TRY(unneeded(kept, {lineage, number}, false)).empty();
+        if (!some) return {};
+        TRY(keep_what_is_named(kept));
+        for (uint32_t number : numbers) TRY(remove_all_but(kept, {lineage, number}));
+        return {};
+    };
+    TRY_CTX(collect(), "collect garbage of lineage {:016x}", lineage);
     return {};
 }
 

@@ -94,11 +94,12 @@ class Store {
     Result<RestorePoint> index_seal(LogId log, const RestorePoint* previous,
                                     const RestorePoint* base, uint64_t seal_slot) const;
 
-    // Removes restore points and indexes of the lineage that nobody needs: all but the newest two
-    // restore points of the running chain and those that any record names, and indexes that no kept
-    // one names. The log itself stays. Nobody may be branching from the lineage meanwhile. An
-    // error, and nothing is removed, while a record cannot be read that may name its history.
-    Result<void> collect_garbage(uint64_t lineage) const;
+    // Removes restore points and indexes of the lineage that nobody needs. The newest two restore
+    // points of the running chain stay, those that any record names, those from `oldest` on
+    // (number 0: none), and the indexes that a kept one names. The log itself stays. A compute may
+    // be sealing meanwhile, but nobody branching. An error, and nothing is removed, while a record
+    // cannot be read that may name its history.
+    Result<void> collect_garbage(uint64_t lineage, const RestorePointId& oldest = {}) const;
 
     // Ends an incarnation for ever: its map's state word, if the map is there.
     Result<void> fence(LogId log) const;
@@ -113,7 +114,9 @@ class Store {
     Result<void> merge_below(RestorePoint& point, const RestorePoint* below,
                              IndexContents& contents) const;
     struct Kept;  // garbage.cc
-    Result<Kept> kept_of(LogId running) const;
+    Result<Kept> kept_as_recent(LogId running, const RestorePointId& oldest) const;
+    Result<void> keep_what_is_named(Kept& kept) const;
+    Result<std::vector<std::string>> unneeded(const Kept& kept, LogId log, bool indexes) const;
     Result<std::vector<RestorePointId>> origins_of(uint64_t lineage) const;
     Result<bool> depends_on(uint64_t other, uint64_t lineage) const;
     bool may_descend(uint64_t lineage, uint64_t ancestor) const;

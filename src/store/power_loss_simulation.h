@@ -132,7 +132,8 @@ class Simulation {
     void excuse(const std::string& problem);
     bool fault_has_struck() const;
     ModelPoint* find(const RestorePointId& id);
-    std::set<std::pair<uint32_t, uint32_t>> points_to_keep(uint64_t id);
+    std::set<std::pair<uint32_t, uint32_t>> points_to_keep(uint64_t id,
+                                                           const RestorePointId& oldest);
     Live* pick_live();
     std::optional<FileId> pick_file();
 

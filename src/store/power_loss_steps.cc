@@ -281,8 +281,9 @@ void Simulation::restart() {
     start_incarnation(id, &copy);
 }
 
-// The restore points of a lineage that no garbage collection may take.
-std::set<std::pair<uint32_t, uint32_t>> Simulation::points_to_keep(uint64_t id) {
+// The restore points of a lineage that a garbage collection may not take.
+std::set<std::pair<uint32_t, uint32_t>> Simulation::points_to_keep(uint64_t id,
+                                                                   const RestorePointId& oldest) {
     std::set<std::pair<uint32_t, uint32_t>> keep;
     uint32_t running = 0;
     for (auto& [number, incarnation] : lineages_[id].incarnations)
@@ -290,6 +291,11 @@ std::set<std::pair<uint32_t, uint32_t>> Simulation::points_to_keep(uint64_t id) 
     auto& points = lineages_[id].incarnations[running].points;
     for (auto at = points.rbegin(); at != points.rend() && keep.size() < 2; ++at)
         if (at->second.saved) keep.insert({running, at->first});
+    for (auto& [number, incarnation] : lineages_[id].incarnations)
+        for (auto& [restore_point, model] : incarnation.points)
+            if (oldest.number != 0 && std::pair(number, restore_point) >=
+                                          std::pair(oldest.log.incarnation, oldest.number))
+                keep.insert({number, restore_point});
     for (auto& [other, lineage] : lineages_) {
         auto record = store_->lineage(other);
         if (record.ok() && record->parent.log.lineage == id)
@@ -303,15 +309,18 @@ std::set<std::pair<uint32_t, uint32_t>> Simulation::points_to_keep(uint64_t id) 
 
 void Simulation::collect_garbage() {
     Live* live = pick_live();
-    if (!live || live->indexing) return;
+    if (!live) return;
     uint64_t id = live->log.lineage;
-    Flag indexing(live->indexing);  // the same process does both
-    auto keep = points_to_keep(id);
+    RestorePointId oldest;
+    for (auto& [number, incarnation] : lineages_[id].incarnations)
+        for (auto& [restore_point, model] : incarnation.points)
+            if (model.saved && random_.one_in(4)) oldest = model.point.id;
+    auto keep = points_to_keep(id, oldest);
     for (auto& [number, incarnation] : lineages_[id].incarnations)
         for (auto& [restore_point, model] : incarnation.points)
             if (model.saved && !keep.contains({number, restore_point}))
                 model.collected = true, model.saved = false;
-    auto done = store_->collect_garbage(id);
+    auto done = store_->collect_garbage(id, oldest);
     adopt_state(*live);
     if (!done.ok()) return must(done, "collect garbage");
     for (auto& [number, incarnation] : lineages_[id].incarnations)
