@@ -302,9 +302,10 @@ TEST_F(ApiTest, BadInputIsTheContractsErrorAndChangesNothing) {
          {"{}", R"({"no_expiry":false})", R"({"no_expiry":true,"ttl":"3600s"})", R"({"ttl":"-5s"})",
           R"({"ttl":"2592001s"})", R"({"expire_time":"2001-01-01T00:00:00Z"})",
           R"({"expire_time":"tomorrow"})", R"({"no_expiry":true,"source_branch_lsn":"nonsense"})",
+          R"({"no_expiry":true,"source_branch_lsn":"FF/0"})",
           R"({"no_expiry":true,"source_branch":"x"})"})
         EXPECT_EQ(branch(spec), "400") << spec;
-    EXPECT_EQ(branch(R"({"no_expiry":true,"source_branch_lsn":"0/1"})"), "501");
+    EXPECT_EQ(branch(R"({"no_expiry":true,"source_snapshot":"x"})"), "501");
     EXPECT_EQ(send("GET", "projects/p/branches").body["branches"].size(), 1u);
 }
 

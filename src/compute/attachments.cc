@@ -28,6 +28,10 @@ Result<uint64_t> number_attachment(const Attachments& attachments, const char* k
     return value;
 }
 
+Result<Time> time_attachment(const Attachments& attachments, const char* key) {
+    return parse_rfc3339(TRY(text_attachment(attachments, key)));
+}
+
 Result<PointControl> control_of(const store::RestorePoint& point) {
     auto bytes = TRY_CTX(text_attachment(point.attachments, restore_point_key::control),
                          "restore point {}", text_of(point.id));

@@ -6,6 +6,7 @@
 
 #include "base/lsn.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "pg/control_file.h"
 #include "store/restore_point.h"
 
@@ -26,17 +27,20 @@ inline constexpr const char* file_prefix = "file:";              // + path in PG
 namespace lineage_key {
 inline constexpr const char* system_identifier = "system_identifier";  // decimal
 inline constexpr const char* pg_major = "pg_major";
+inline constexpr const char* parent = "parent";  // decimal: the lineage of the moment branched at
 }  // namespace lineage_key
 
-// Of an incarnation that was prepared and not yet started.
+// Of an incarnation that began from a restore point.
 namespace incarnation_key {
-inline constexpr const char* wal_end = "wal_end";  // where its WAL ends as planned
+inline constexpr const char* wal_end = "wal_end";  // where its WAL ended then, as planned
+inline constexpr const char* begun = "begun";      // when, RFC 3339
 inline constexpr const char* recovery =
     "recovery";  // "none": a copy of a template, shut down cleanly
 }  // namespace incarnation_key
 
 Result<Lsn> lsn_attachment(const Attachments& attachments, const char* key);
 Result<uint64_t> number_attachment(const Attachments& attachments, const char* key);
+Result<Time> time_attachment(const Attachments& attachments, const char* key);
 // The control image of a restore point, decoded and as bytes.
 struct PointControl {
     pg::ControlImage image;

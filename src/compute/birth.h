@@ -7,6 +7,7 @@
 
 #include "base/lsn.h"
 #include "base/result.h"
+#include "compute/computes.h"
 #include "store/lineage.h"
 
 namespace tarn::compute {
@@ -14,9 +15,11 @@ namespace tarn::compute {
 // Makes `lineage` a copy of the template `from`, with a system identifier of its own.
 Result<void> make_root(store::Store& store, uint64_t lineage, uint64_t from);
 
-// Makes `lineage` a child of `parent` as it is now. Answers where it begins. Whatever the parent
-// does meanwhile: what was durable when this was called is in the child.
-Result<Lsn> make_branch(store::Store& store, uint64_t lineage, uint64_t parent);
+// Makes `lineage` a child of `parent` as it was at a moment. Answers where it begins. Whatever the
+// parent does meanwhile: what was durable when this was called is in a child of the newest moment.
+// Fails as find_moment() does.
+Result<BranchPoint> make_branch(store::Store& store, uint64_t lineage, uint64_t parent,
+                                const Moment& moment);
 
 // How much WAL a branch made now would have to replay, in bytes.
 Result<uint64_t> replay_distance(const store::Store& store, uint64_t lineage);

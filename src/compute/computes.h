@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/lsn.h"
@@ -45,6 +46,12 @@ struct BranchPoint {
     Time time;
 };
 
+// A place in a lineage's history. A position inside a record means its beginning. A time means just
+// before the first commit or abort, in the order of the WAL, that happened later; where none did,
+// the end of the WAL.
+struct Newest {};
+using Moment = std::variant<Newest, Lsn, Time>;
+
 using Row = std::vector<std::string>;  // columns as text; NULL is ""
 
 class Computes {
@@ -59,10 +66,17 @@ class Computes {
     // databricks_postgres.
     // not_found, naming the way out, if that major is not installed.
     virtual Result<void> create_root(const LineageId& lineage, int pg_major) = 0;
-    // Makes `lineage` a copy-on-write child of `parent` as it is now. `running` is the parent's
-    // read-write endpoint, "" if it has none running. Copies no pages.
+    // Makes `lineage` a copy-on-write child of `parent` as it was at a moment. `running` is the
+    // parent's read-write endpoint, "" if it has none running. Copies no pages.
     virtual Result<BranchPoint> create_branch(const LineageId& lineage, const LineageId& parent,
-                                              const std::string& running) = 0;
+                                              const std::string& running, const Moment& moment) = 0;
+    // Where a moment lies. Before the lineage was branched that is a place in its ancestors'
+    // history. bad_request if it lies ahead, or before the history that is kept.
+    virtual Result<BranchPoint> find_moment(const LineageId& lineage, const Moment& moment) = 0;
+    // No moment before now can be asked for.
+    virtual Result<void> begin_history(const LineageId& lineage) = 0;
+    // Lets go of what only moments before `time` need; a compute may be running.
+    virtual Result<void> trim_history(const LineageId& lineage, Time time) = 0;
     // Removes the lineage and what only it uses; missing is fine. Children keep what they need.
     virtual Result<void> drop_lineage(const LineageId& lineage) = 0;
     virtual Result<uint64_t> logical_size(const LineageId& lineage) = 0;  // bytes

@@ -4,6 +4,7 @@
 
 #include "compute/attachments.h"
 #include "compute/birth.h"
+#include "compute/history.h"
 #include "compute/spares.h"
 #include "compute/template.h"
 #include "sys/files.h"
@@ -39,16 +40,37 @@ Result<void> Lineages::create_root(uint64_t lineage, int pg_major) {
     return {};
 }
 
-Result<Lsn> Lineages::create_branch(uint64_t lineage, uint64_t parent) {
+Result<BranchPoint> Lineages::create_branch(uint64_t lineage, uint64_t parent,
+                                            const Moment& moment) {
     std::lock_guard one(births_);
     ActAs acting(user_);
     if (is_made(store_, lineage)) {
         auto incarnations = TRY(store_.incarnations(lineage));
         auto first = TRY(store_.incarnation({lineage, incarnations.front()}));
-        return lsn_attachment(first.attachments, incarnation_key::wal_end);
+        return BranchPoint{TRY(lsn_attachment(first.attachments, incarnation_key::wal_end)),
+                           TRY(time_attachment(first.attachments, incarnation_key::begun))};
     }
-    return TRY_CTX(make_branch(store_, lineage, parent), "branch lineage {} from {}",
+    return TRY_CTX(make_branch(store_, lineage, parent, moment), "branch lineage {} from {}",
                    lineage_text(lineage), lineage_text(parent));
+}
+
+Result<BranchPoint> Lineages::find_moment(uint64_t lineage, const Moment& moment) const {
+    ActAs acting(user_);
+    auto origin = TRY(compute::find_moment(store_, lineage, moment));
+    return BranchPoint{origin.end.end, origin.time};
+}
+
+Result<void> Lineages::begin_history(uint64_t lineage) const {
+    ActAs acting(user_);
+    auto now = TRY(compute::find_moment(store_, lineage, Newest{}));
+    return write_kept_from(store_, lineage, {now.end.end, now.time});
+}
+
+Result<void> Lineages::trim_history(uint64_t lineage, Time time) const {
+    ActAs acting(user_);
+    TRY_CTX(compute::trim_history(store_, lineage, time), "trim the history of lineage {}",
+            lineage_text(lineage));
+    return {};
 }
 
 std::string Lineages::dropped_marker(uint64_t lineage) const {

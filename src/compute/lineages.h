@@ -1,16 +1,17 @@
-// lineages.h: makes the lineages of a server's store, and removes those that nobody needs.
+// lineages.h: makes the lineages of a server's store, looks after their history, and removes those
+// that nobody needs.
 //
 // Removal has two steps: a lineage is marked as dropped, and goes when no child needs its history
 // any more. The mark outlives the server.
 //
-// Threads: any. Creating and dropping queue up.
+// Threads: any. Creating and dropping queue up; history has a lock of its own (history.h).
 #pragma once
 
 #include <map>
 #include <mutex>
 #include <string>
 
-#include "base/lsn.h"
+#include "compute/computes.h"
 #include "compute/layout.h"
 #include "compute/postgres_install.h"
 #include "compute/user.h"
@@ -26,7 +27,10 @@ class Lineages {
 
     // Made already is fine, for both.
     Result<void> create_root(uint64_t lineage, int pg_major);
-    Result<Lsn> create_branch(uint64_t lineage, uint64_t parent);
+    Result<BranchPoint> create_branch(uint64_t lineage, uint64_t parent, const Moment& moment);
+    Result<BranchPoint> find_moment(uint64_t lineage, const Moment& moment) const;
+    Result<void> begin_history(uint64_t lineage) const;
+    Result<void> trim_history(uint64_t lineage, Time time) const;
     // Nothing may run on it.
     Result<void> drop(uint64_t lineage);
     // Of an earlier server: what it had not finished, and what waited for a child to go.

@@ -215,18 +215,29 @@ Result<void> Manager::checkpoint_if_far(uint64_t lineage, const std::string& run
 }
 
 Result<BranchPoint> Manager::create_branch(const LineageId& id, const LineageId& parent_id,
-                                           const std::string& running) {
+                                           const std::string& running, const Moment& moment) {
     uint64_t lineage = TRY(parse_lineage_id(id));
     uint64_t parent = TRY(parse_lineage_id(parent_id));
-    Time time = sys::real_clock().now();
-    if (!running.empty() && status(running).state == ComputeState::running) {
+    bool now = std::holds_alternative<Newest>(moment);
+    if (now && !running.empty() && status(running).state == ComputeState::running) {
         ActAs acting(user_);
         if (auto nearer = checkpoint_if_far(parent, running); !nearer)
             log::warn("compute: branch of lineage {} without a checkpoint: {}", parent_id,
                       nearer.error().text());
     }
-    auto lsn = TRY(lineages_.create_branch(lineage, parent));
-    return BranchPoint{lsn, time};
+    return lineages_.create_branch(lineage, parent, moment);
+}
+
+Result<BranchPoint> Manager::find_moment(const LineageId& id, const Moment& moment) {
+    return lineages_.find_moment(TRY(parse_lineage_id(id)), moment);
+}
+
+Result<void> Manager::begin_history(const LineageId& id) {
+    return lineages_.begin_history(TRY(parse_lineage_id(id)));
+}
+
+Result<void> Manager::trim_history(const LineageId& id, Time time) {
+    return lineages_.trim_history(TRY(parse_lineage_id(id)), time);
 }
 
 Result<void> Manager::drop_lineage(const LineageId& id) {

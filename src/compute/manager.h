@@ -49,7 +49,10 @@ class Manager final : public Computes {
 
     Result<void> create_root(const LineageId& lineage, int pg_major) override;
     Result<BranchPoint> create_branch(const LineageId& lineage, const LineageId& parent,
-                                      const std::string& running) override;
+                                      const std::string& running, const Moment& moment) override;
+    Result<BranchPoint> find_moment(const LineageId& lineage, const Moment& moment) override;
+    Result<void> begin_history(const LineageId& lineage) override;
+    Result<void> trim_history(const LineageId& lineage, Time time) override;
     Result<void> drop_lineage(const LineageId& lineage) override;
     Result<uint64_t> logical_size(const LineageId& lineage) override;
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "compute/layout.h"
 #include "store/paths.h"
+#include "sys/clock.h"
 #include "sys/files.h"
 #include "wal/wal_carry.h"
 #include "wal/wal_end.h"
@@ -173,6 +174,7 @@ Result<Opening> start_anew(const Context& context, store::LogId old) {
     TRY(store.fence(old));
     auto files = TRY(wal::WalFiles::list(store.disk(), incarnation_path(store, old)));
     auto end = TRY(check_wal(context, files, opening.point, control.file, Lsn{~uint64_t{0}}));
+    Time begun = sys::real_clock().now();
     if (end.end < durable)
         return error(Code::data_loss, "WAL of {} ends at {} ({}), but it was durable up to {}",
                      context.who(), end.end.text(), end.stopped_by, durable.text())
@@ -196,7 +198,8 @@ Result<Opening> start_anew(const Context& context, store::LogId old) {
                     .link_below = std::max(consistent, durable)}));
     TRY(store.finish_incarnation({.log = opening.log,
                                   .base = opening.point.id,
-                                  .attachments = {{incarnation_key::wal_end, end.end.text()}}}));
+                                  .attachments = {{incarnation_key::wal_end, end.end.text()},
+                                                  {incarnation_key::begun, rfc3339(begun)}}}));
     log::info("compute: lineage {}: incarnation {} follows {}, from restore point {}, WAL to {}",
               lineage_text(context.spec.lineage), opening.log.incarnation, old.incarnation,
               text_of(opening.point.id), end.end.text());

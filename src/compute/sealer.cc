@@ -1,28 +1,10 @@
 #include "compute/sealer.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-
-#include "base/log.h"
 #include "base/time.h"
 #include "compute/pgdata.h"
-#include "store/paths.h"
 #include "sys/clock.h"
-#include "sys/files.h"
-#include "wal/wal_carry.h"
-#include "wal/wal_files.h"
 
 namespace tarn::compute {
-
-std::optional<sys::Descriptor> hold_history(const store::Store& store, uint64_t lineage,
-                                            bool exclusive) {
-    std::string path =
-        std::string(store::lineage_directory(store.root().c_str(), lineage).text) + "/history.lock";
-    sys::Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!fd.is_open() || ::flock(fd.fd(), exclusive ? LOCK_EX | LOCK_NB : LOCK_SH) != 0)
-        return std::nullopt;
-    return fd;
-}
 
 Sealer::Sealer(const store::Store& store, store::LogId log, std::string pgdata,
                store::MappedMap mapped)
@@ -40,7 +22,6 @@ Result<Sealer> Sealer::begin(const store::Store& store, const Opening& opening,
         sealer.newest_ = opening.point;
     else
         sealer.base_ = opening.point;
-    sealer.redo_before_ = TRY(control_of(opening.point)).file.checkpoint_copy.redo;
     store::ControlBuffer control;
     sealer.map_.read_control(&control);
     sealer.taken_ = control.seal_number;
@@ -78,25 +59,7 @@ Result<bool> Sealer::take(bool shut_down) {
     taken_ = control.seal_number;
     newest_ = std::move(point);
     shut_down_ = clean;
-    auto cleaned = clean_up();
-    if (!cleaned) log::warn("compute: history not cleaned up: {}", cleaned.error().text());
-    redo_before_ = file.checkpoint_copy.redo;
     return true;
-}
-
-// The newest two restore points stay, with the WAL they need; WAL of earlier incarnations is needed
-// by nobody once this one has a restore point of its own.
-Result<void> Sealer::clean_up() {
-    auto held = hold_history(*store_, log_.lineage, true);
-    if (!held) return {};
-    TRY(wal::trim_archive(store_->disk(), incarnation_path(*store_, log_), redo_before_));
-    for (uint32_t number : TRY(store_->incarnations(log_.lineage))) {
-        if (number >= log_.incarnation) continue;
-        auto directory = incarnation_path(*store_, {log_.lineage, number});
-        TRY(sys::remove_tree(sys::real_disk(), directory + "/" + store::kWalDirectory));
-        TRY(sys::remove_tree(sys::real_disk(), directory + "/" + store::kWalArchiveDirectory));
-    }
-    return store_->collect_garbage(log_.lineage);
 }
 
 }  // namespace tarn::compute

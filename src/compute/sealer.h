@@ -1,5 +1,4 @@
-// sealer.h: turns the seals that the shim publishes into restore points, and removes what those no
-// longer need.
+// sealer.h: turns the seals that the shim publishes into restore points.
 //
 // Order of taking: index of the seal, small files, file list, and the WAL flush
 // position last: what was read is at most as new as that position, so replay up to it makes it
@@ -14,7 +13,6 @@
 #include "base/result.h"
 #include "compute/opening.h"
 #include "store/lineage.h"
-#include "sys/descriptor.h"
 
 namespace tarn::compute {
 
@@ -37,7 +35,6 @@ class Sealer {
     Sealer(const store::Store& store, store::LogId log, std::string pgdata,
            store::MappedMap mapped);
     Result<store::RestorePoint> collect(const store::ControlBuffer& control, bool shut_down);
-    Result<void> clean_up();
 
     const store::Store* store_;
     store::LogId log_;
@@ -47,13 +44,7 @@ class Sealer {
     store::RestorePoint base_;  // what the incarnation began from
     std::optional<store::RestorePoint> newest_;
     uint64_t taken_ = 0;  // number of the last seal that became a restore point
-    Lsn redo_before_;     // redo of the restore point before the newest
     bool shut_down_ = false;
 };
-
-// Holds off the removal of a lineage's older restore points and WAL while somebody branches from
-// it. `exclusive`: for the remover; nothing if somebody holds it.
-std::optional<sys::Descriptor> hold_history(const store::Store& store, uint64_t lineage,
-                                            bool exclusive);
 
 }  // namespace tarn::compute

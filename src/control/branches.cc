@@ -41,17 +41,41 @@ Result<void> check_protectable(Session& session, const BranchRow& row) {
 }
 
 Result<void> check_moment(const BranchDraft& draft, const ProjectRow& project, Time now) {
-    if (draft.at_time && *draft.at_time < project.create_time)
+    if (draft.at_lsn && draft.at_time)
+        return error(Code::invalid_argument,
+                     "Only one of 'spec.source_branch_lsn' and 'spec.source_branch_time' may be "
+                     "given.");
+    if (!draft.at_time) return {};
+    if (*draft.at_time < project.create_time)
         return error(Code::bad_request,
                      "The provided timestamp is before your project was created, try a more recent "
                      "timestamp.");
-    if (draft.at_time && *draft.at_time > now)
+    if (*draft.at_time > now)
         return error(Code::bad_request, "The provided timestamp is in the future.");
-    if (draft.at_lsn || draft.at_time)
-        return error(Code::unimplemented,
-                     "branching from a past moment (source_branch_lsn, source_branch_time) is not "
-                     "available in this version");
+    if (*draft.at_time < now - project.history_retention)
+        return error(Code::bad_request,
+                     "The provided timestamp is before {}, where the project's history retention "
+                     "of {} begins, try a more recent timestamp.",
+                     rfc3339(now - project.history_retention),
+                     duration_text(project.history_retention));
     return {};
+}
+
+Result<BranchRow> source_of(Session& session, const BranchDraft& draft, const ProjectRow& project) {
+    std::string id = project.default_branch_uid;
+    if (!draft.source_branch.empty()) {
+        auto name =
+            TRY(parse_name("spec.source_branch", draft.source_branch, ResourceKind::branch));
+        if (name.project != project.id && name.project != project.uid)
+            return error(Code::invalid_argument,
+                         "source_branch field must point to the branch from the same Project");
+        id = name.branch;
+    }
+    BranchRow source = TRY(live_branch(session, project.uid, id)).branch;
+    if (source.expire_time)
+        return error(Code::bad_request,
+                     "cannot branch from a branch that expires; branch_name:\"{}\"", source.id);
+    return source;
 }
 
 // Puts the patch into the row and checks what comes out.
@@ -76,13 +100,40 @@ Result<void> merge(Session& session, BranchRow& row, const BranchPatch& patch,
 
 Result<OperationRow> Branches::create(const BranchDraft& draft) {
     TRY(check_id("branch_id", draft.id));
+    auto point = TRY(find_point(draft));
     auto operation =
-        TRY(core_.meta.write([&](Session& session) { return insert(session, draft); }));
+        TRY(core_.meta.write([&](Session& session) { return insert(session, draft, point); }));
     core_.board.announce();
     return operation;
 }
 
-Result<OperationRow> Branches::insert(Session& session, const BranchDraft& draft) {
+// Where the moment lies that is asked for, so that one that cannot be opened is refused here and
+// not found out by the operation.
+Result<std::optional<compute::BranchPoint>> Branches::find_point(const BranchDraft& draft) {
+    using Point = std::optional<compute::BranchPoint>;
+    if (!draft.at_lsn && !draft.at_time) return Point();
+    auto source = TRY(core_.meta.read([&](Session& session) -> Result<std::optional<BranchRow>> {
+        ProjectRow project = TRY(live_project(session, draft.project));
+        // insert() says what follows from that.
+        if (TRY(meta::find_branch(session, project.uid, draft.id)))
+            return std::optional<BranchRow>();
+        TRY(check_moment(draft, project, core_.now()));
+        return std::optional(TRY(source_of(session, draft, project)));
+    }));
+    if (!source) return Point();
+    if (source->state != State::ready) return conflicting_operation();
+    compute::Moment moment;
+    if (draft.at_lsn) moment = *draft.at_lsn;
+    if (draft.at_time) moment = *draft.at_time;
+    auto lock = core_.lineages.shared(source->lineage);
+    auto found = TRY_CTX(core_.computes.find_moment(source->lineage, moment),
+                         "create branch '{}' from '{}'", draft.id, source->id);
+    if (draft.at_time) found.time = *draft.at_time;
+    return Point(found);
+}
+
+Result<OperationRow> Branches::insert(Session& session, const BranchDraft& draft,
+                                      const std::optional<compute::BranchPoint>& point) {
     ProjectRow project = TRY(live_project(session, draft.project));
     if (auto taken = TRY(meta::find_branch(session, project.uid, draft.id))) {
         if (draft.replace_existing && is_live(taken->state))
@@ -93,19 +144,7 @@ Result<OperationRow> Branches::insert(Session& session, const BranchDraft& draft
         return error(Code::invalid_argument, "Expiration must be specified when creating a branch")
             .with_hint("give one of spec.ttl, spec.expire_time and spec.no_expiry");
     TRY(check_moment(draft, project, core_.now()));
-    std::string source_id = project.default_branch_uid;
-    if (!draft.source_branch.empty()) {
-        auto name =
-            TRY(parse_name("spec.source_branch", draft.source_branch, ResourceKind::branch));
-        if (name.project != project.id && name.project != project.uid)
-            return error(Code::invalid_argument,
-                         "source_branch field must point to the branch from the same Project");
-        source_id = name.branch;
-    }
-    BranchRow source = TRY(live_branch(session, project.uid, source_id)).branch;
-    if (source.expire_time)
-        return error(Code::bad_request,
-                     "cannot branch from a branch that expires; branch_name:\"{}\"", source.id);
+    BranchRow source = TRY(source_of(session, draft, project));
     if (TRY(meta::all_branches(session, project.uid)).size() >= kMaxBranches)
         return error(Code::quota_exceeded, "branches limit exceeded");
 
@@ -116,6 +155,7 @@ Result<OperationRow> Branches::insert(Session& session, const BranchDraft& draft
     row.lineage = draw_lineage(core_.environment);
     row.source_uid = source.uid;
     row.source_name = branch_name(project.id, source.id);
+    if (point) row.source_lsn = point->lsn, row.source_time = point->time;
     row.create_time = row.update_time = row.state_change_time = core_.now();
     TRY(merge(session, row, draft.values, project, core_.now()));
     TRY(meta::insert_branch(session, row));

@@ -53,7 +53,9 @@ class Branches {
     Result<void> purge_deleted(const std::string& uid);
 
   private:
-    Result<meta::OperationRow> insert(meta::Session& session, const BranchDraft& draft);
+    Result<std::optional<compute::BranchPoint>> find_point(const BranchDraft& draft);
+    Result<meta::OperationRow> insert(meta::Session& session, const BranchDraft& draft,
+                                      const std::optional<compute::BranchPoint>& point);
     Result<meta::OperationRow> apply(meta::Session& session, const meta::ProjectRow& project,
                                      meta::BranchRow row, const BranchPatch& patch);
     Result<meta::OperationRow> drop(meta::Session& session, const meta::ProjectRow& project,

@@ -21,7 +21,8 @@ Control::Control(meta::Meta& meta, compute::Computes& computes, Environment envi
       databases(core_),
       operations(core_, projects, branches, endpoints),
       reconciler(core_, wake),
-      housekeeper(core_, wake, wakers, projects, branches) {}
+      housekeeper(core_, wake, wakers, projects, branches),
+      history_keeper(core_) {}
 
 Result<std::unique_ptr<Control>> Control::open(meta::Meta& meta, compute::Computes& computes,
                                                Environment environment, Options options) {
@@ -35,6 +36,7 @@ Result<void> Control::start() {
     TRY(wake.adopt());
     reconciler.start(core_.options.reconcile_threads);
     housekeeper.start();
+    history_keeper.start();
     return {};
 }
 
@@ -42,6 +44,7 @@ void Control::stop() {
     reconciler.request_stop();
     core_.computes.let_go();  // else a start that hangs would hold up the end
     housekeeper.stop();
+    history_keeper.stop();
     reconciler.stop();
     wakers.stop();
     core_.computes.on_exit([](const std::string&) {});

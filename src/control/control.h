@@ -9,6 +9,7 @@
 #include "control/core.h"
 #include "control/credentials.h"
 #include "control/endpoints.h"
+#include "control/history_keeper.h"
 #include "control/housekeeper.h"
 #include "control/identity.h"
 #include "control/operations.h"
@@ -55,6 +56,7 @@ class Control {
     Operations operations;
     Reconciler reconciler;
     Housekeeper housekeeper;
+    HistoryKeeper history_keeper;
 };
 
 }  // namespace tarn::control

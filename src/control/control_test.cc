@@ -176,6 +176,54 @@ TEST_F(ControlTest, BranchRulesAreTheContracts) {
         "The provided timestamp is before your project was created, try a more recent timestamp.");
     past.at_time = now_ + seconds{1};
     EXPECT_EQ(message(control_->branches.create(past)), "The provided timestamp is in the future.");
+    past.at_lsn = Lsn{0x1b3c4d8};
+    EXPECT_EQ(message(control_->branches.create(past)),
+              "Only one of 'spec.source_branch_lsn' and 'spec.source_branch_time' may be given.");
+    past.at_time.reset();
+    past.at_lsn = Lsn{0x3000000};
+    EXPECT_NE(message(control_->branches.create(past)).find("is ahead of the newest"),
+              std::string::npos);
+    EXPECT_EQ(branch_ids("p"), (std::vector<std::string>{"production", "short"}));
+    pass(days{8});
+    past.at_lsn.reset();
+    past.at_time = now_ - days{7} - seconds{1};
+    EXPECT_NE(message(control_->branches.create(past)).find("history retention of 604800s begins"),
+              std::string::npos);
+}
+
+TEST_F(ControlTest, ABranchOfAPastMomentSaysWhichFromTheBeginning) {
+    make_project("p");
+    BranchDraft draft;
+    draft.project = "p";
+    draft.id = "by-lsn";
+    draft.values.expiration = NoExpiry{};
+    draft.at_lsn = Lsn{0x1a00000};
+    ASSERT_EQ(message(control_->branches.create(draft)), "");
+    EXPECT_EQ(control_->branches.get("p", "by-lsn")->row.source_lsn, Lsn{0x1a00000});
+    draft.id = "by-time";
+    draft.at_lsn.reset();
+    draft.at_time = now_;
+    ASSERT_EQ(message(control_->branches.create(draft)), "");
+    settle();
+    EXPECT_EQ(control_->branches.get("p", "by-lsn")->row.source_lsn, Lsn{0x1a00000});
+    EXPECT_EQ(control_->branches.get("p", "by-time")->row.source_lsn, Lsn{0x1b3c4d8});
+    EXPECT_EQ(control_->branches.get("p", "by-time")->row.source_time, draft.at_time);
+}
+
+TEST_F(ControlTest, HistoryIsKeptAsLongAsTheProjectWants) {
+    make_project("p");
+    make_branch("p", "dev");
+    make_project("other");
+    ProjectPatch patch;
+    patch.history_retention = days{2};
+    ASSERT_EQ(message(control_->projects.update("other", patch)), "");
+    control_->history_keeper.run_once();
+    auto kept = [&](const std::string& project, const std::string& branch) {
+        return computes_.histories.at(control_->branches.get(project, branch)->row.lineage);
+    };
+    EXPECT_EQ(kept("p", "production"), now_ - days{7});
+    EXPECT_EQ(kept("p", "dev"), now_ - days{7});
+    EXPECT_EQ(kept("other", "production"), now_ - days{2});
 }
 
 TEST_F(ControlTest, WhatMayNotBeDeletedIsNot) {

@@ -23,6 +23,7 @@ class FakeComputes : public compute::Computes {
     std::vector<int> installed = {16, 17, 18};
 
     std::set<std::string> lineages;
+    std::map<std::string, Time> histories;       // lineage -> from when on it is kept
     std::map<std::string, std::string> running;  // endpoint uid -> lineage
     std::set<std::string> directories;           // of endpoints that were started once
     std::set<std::string> roles;
@@ -40,14 +41,30 @@ class FakeComputes : public compute::Computes {
         });
     }
     Result<compute::BranchPoint> create_branch(const compute::LineageId& lineage,
-                                               const compute::LineageId& parent,
-                                               const std::string&) override {
+                                               const compute::LineageId& parent, const std::string&,
+                                               const compute::Moment& moment) override {
         bool known = lineages.contains(parent);
         TRY(call("create_branch", [&] {
             if (known) lineages.insert(lineage);
         }));
         if (!known) return error(Code::not_found, "lineage {} does not exist", parent);
-        return compute::BranchPoint{Lsn{0x1b3c4d8}, Time{std::chrono::seconds{1}}};
+        return find_moment(parent, moment);
+    }
+    Result<compute::BranchPoint> find_moment(const compute::LineageId& lineage,
+                                             const compute::Moment& moment) override {
+        TRY(call("find_moment", [] {}));
+        compute::BranchPoint point{Lsn{0x1b3c4d8}, Time{std::chrono::seconds{1}}};
+        if (const Lsn* lsn = std::get_if<Lsn>(&moment)) point.lsn = *lsn;
+        if (point.lsn > Lsn{0x2000000})
+            return error(Code::bad_request, "{} is ahead of the newest of lineage {}",
+                         point.lsn.text(), lineage);
+        return point;
+    }
+    Result<void> begin_history(const compute::LineageId& lineage) override {
+        return call("begin_history", [&] { histories[lineage] = Time{}; });
+    }
+    Result<void> trim_history(const compute::LineageId& lineage, Time time) override {
+        return call("trim_history", [&] { histories[lineage] = time; });
     }
     Result<void> drop_lineage(const compute::LineageId& lineage) override {
         return call("drop_lineage", [&] { lineages.erase(lineage); });

@@ -89,7 +89,7 @@ Result<void> merge(ProjectRow& row, const ProjectPatch& patch, const Options& op
         row.display_name = *patch.display_name;
     }
     if (patch.history_retention) {
-        TRY(check_history_retention(*patch.history_retention));
+        TRY(check_history_retention(*patch.history_retention, options.least_history_retention));
         row.history_retention = *patch.history_retention;
     }
     row.enable_pg_native_login = patch.enable_pg_native_login.value_or(row.enable_pg_native_login);

@@ -155,12 +155,12 @@ Result<void> check_suspend(std::string_view field, Span suspend, Span least) {
                  field, duration_text(least), duration_text(suspend));
 }
 
-Result<void> check_history_retention(Span retention) {
-    if (retention >= days{2} && retention <= days{35}) return {};
-    return error(Code::invalid_argument,
-                 "Field 'spec.history_retention_duration' must be between 172800s and 3024000s, "
-                 "got '{}'.",
-                 duration_text(retention));
+Result<void> check_history_retention(Span retention, Span least) {
+    if (retention >= least && retention <= days{35}) return {};
+    return error(
+        Code::invalid_argument,
+        "Field 'spec.history_retention_duration' must be between {} and 3024000s, got '{}'.",
+        duration_text(least), duration_text(retention));
 }
 
 Result<void> check_display_name(std::string_view name) {

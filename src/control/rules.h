@@ -31,7 +31,7 @@ Sizes merge_sizes(Sizes base, std::optional<double> min_cu, std::optional<double
 
 // kNever, or `least` (60 s as shipped) to 7 days.
 Result<void> check_suspend(std::string_view field, Span suspend, Span least);
-Result<void> check_history_retention(Span retention);  // 2 to 35 days
+Result<void> check_history_retention(Span retention, Span least);  // to 35 days
 Result<void> check_display_name(std::string_view name);
 Result<void> check_ttl(std::string_view field, Span ttl);  // more than 0, at most 30 days
 

@@ -67,10 +67,10 @@ TEST(Rules, LifetimesAndRetention) {
     EXPECT_FALSE(check_ttl("spec.ttl", seconds{2592001}).ok());
     EXPECT_FALSE(check_ttl("spec.ttl", seconds{0}).ok());
     EXPECT_FALSE(check_ttl("spec.ttl", seconds{-5}).ok());
-    EXPECT_TRUE(check_history_retention(seconds{172800}).ok());
-    EXPECT_TRUE(check_history_retention(seconds{3024000}).ok());
-    EXPECT_FALSE(check_history_retention(seconds{172799}).ok());
-    EXPECT_FALSE(check_history_retention(seconds{3024001}).ok());
+    EXPECT_TRUE(check_history_retention(seconds{172800}, std::chrono::days{2}).ok());
+    EXPECT_TRUE(check_history_retention(seconds{3024000}, std::chrono::days{2}).ok());
+    EXPECT_FALSE(check_history_retention(seconds{172799}, std::chrono::days{2}).ok());
+    EXPECT_FALSE(check_history_retention(seconds{3024001}, std::chrono::days{2}).ok());
 }
 
 TEST(Rules, DisplayNamesCountCharactersNotBytes) {

@@ -92,6 +92,8 @@ Result<void> Steps::create_project(const OperationRow& operation) {
     TRY(wake_.start(found));
     TRY_CTX(provision(core_.computes, found.endpoint.uid, roles, databases),
             "make the roles and databases of {}", operation.resource_name);
+    // A branch of a moment before would have no owner's role to log in with.
+    TRY(core_.computes.begin_history(found.branch.lineage));
     TRY(wake_.open_door(found.endpoint));
     return core_.meta.write([&](Session& session) -> Result<void> {
         found.project.state = found.branch.state = State::ready;
@@ -129,15 +131,18 @@ Result<void> Steps::create_branch(const OperationRow& operation) {
         auto lock = core_.lineages.shared(source.lineage);
         bool runs =
             writer && core_.computes.status(writer->uid).state == compute::ComputeState::running;
-        point = TRY_CTX(
-            core_.computes.create_branch(branch.lineage, source.lineage, runs ? writer->uid : ""),
-            "create {} from {}", operation.resource_name, source.id);
+        // A branch of a past moment has its place from the beginning.
+        compute::Moment moment;
+        if (branch.source_lsn) moment = *branch.source_lsn;
+        point = TRY_CTX(core_.computes.create_branch(branch.lineage, source.lineage,
+                                                     runs ? writer->uid : "", moment),
+                        "create {} from {}", operation.resource_name, source.id);
     }
     for (const auto& endpoint : endpoints) TRY(wake_.open_door(endpoint));
     return core_.meta.write([&](Session& session) -> Result<void> {
         branch.state = State::ready;
         branch.source_lsn = point.lsn;
-        branch.source_time = point.time;
+        branch.source_time = branch.source_time.value_or(point.time);
         branch.state_change_time = core_.now();
         TRY(meta::update_branch(session, branch));
         return meta::finish_operation(session, operation.id, core_.now());

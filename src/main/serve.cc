@@ -59,7 +59,10 @@ Result<control::Options> control_options(const ServeOptions& options) {
     control::Options control;
     control.addresses = TRY(control::AddressBlock::parse(options.address_block));
     control.network_domain = options.network_domain;
-    if (options.development) control.least_suspend = Span{0};
+    if (options.development) {
+        control.least_suspend = Span{0};
+        control.least_history_retention = control.history_round = std::chrono::seconds{1};
+    }
     return control;
 }
 

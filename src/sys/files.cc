@@ -128,6 +128,16 @@ Result<void> create_durably(Disk& disk, const std::string& path, std::string_vie
     return named;
 }
 
+Result<void> replace_durably(Disk& disk, const std::string& path, std::string_view bytes,
+                             SyncSite data, SyncSite directory) {
+    std::string beside = path + ".tmp";
+    if (auto written = write_and_rename(disk, path, beside, bytes, data); !written) {
+        disk.unlink(beside.c_str());
+        return written;
+    }
+    return sync_directory(disk, parent_of(path), directory);
+}
+
 Result<void> write_scratch(Disk& disk, const std::string& path, std::string_view bytes) {
     return write_new(disk, path, bytes);
 }

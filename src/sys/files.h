@@ -45,6 +45,10 @@ Result<std::string> read_file(Disk& disk, const std::string& path);
 // power loss may bring it back, whole.
 Result<void> create_durably(Disk& disk, const std::string& path, std::string_view bytes,
                             SyncSite data, SyncSite directory);
+// The same, in place of what is there. After a failure, or a power loss, there is the one or the
+// other.
+Result<void> replace_durably(Disk& disk, const std::string& path, std::string_view bytes,
+                             SyncSite data, SyncSite directory);
 // Writes without any sync: for scratch files that no crash needs to keep.
 Result<void> write_scratch(Disk& disk, const std::string& path, std::string_view bytes);
 

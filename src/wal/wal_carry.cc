@@ -134,19 +134,4 @@ Result<void> carry(sys::Disk& disk, const WalFiles& files, const std::string& ta
     return sys::sync_directory(disk, target, sys::SyncSite::wal_copy_directory);
 }
 
-Result<void> trim_archive(sys::Disk& disk, const std::string& incarnation_directory,
-                          Lsn keep_from) {
-    std::string directory = incarnation_directory + "/" + store::kWalArchiveDirectory;
-    for (const auto& name : TRY(sys::list_names_if_any(disk, directory))) {
-        SegmentId segment;
-        if (!pg::parse_wal_name(name, pg::kDefaultWalSegmentSize, &segment.tli, &segment.number) ||
-            (segment.number + 1) * kSegmentBytes > keep_from.value)
-            continue;
-        std::string path = directory + "/" + name;
-        if (int result = disk.unlink(path.c_str()); result < 0 && result != -ENOENT)
-            return errno_error(-result, fmt::format("remove {}", path));
-    }
-    return {};
-}
-
 }  // namespace tarn::wal

@@ -35,7 +35,4 @@ struct CarryPlan {
 Result<void> carry(sys::Disk& disk, const WalFiles& files, const std::string& target,
                    const CarryPlan& plan);
 
-// Removes archived segments that end at or below `keep_from`.
-Result<void> trim_archive(sys::Disk& disk, const std::string& incarnation_directory, Lsn keep_from);
-
 }  // namespace tarn::wal

@@ -12,6 +12,16 @@ namespace {
 
 constexpr size_t kWindowBytes = 1 << 20;
 constexpr const char* kLimit = "the limit";
+constexpr const char* kMoment = "a later transaction";
+
+// When a transaction ended, if this record says so.
+Result<std::optional<Time>> transaction_end(const pg::WalRecord& record) {
+    if (record.rmid != pg::kRmgrTransaction) return std::optional<Time>();
+    auto event = TRY(pg::decode_event(record));
+    bool ends = event &&
+                (event->kind == pg::WalEventKind::commit || event->kind == pg::WalEventKind::abort);
+    return ends ? std::optional(event->time) : std::nullopt;
+}
 
 // Fetches stretches of WAL, each from the file that recovery would read.
 class Windows {
@@ -71,6 +81,36 @@ class Windows {
 
 }  // namespace
 
+namespace {
+
+// Takes a record into account, or says why the walk stops before it.
+Result<void> count(const WalWalk& walk, const pg::WalRecord& record, WalEnd& end) {
+    if (record.end > walk.limit.value) {
+        end.reached = true;
+        end.stopped_by = kLimit;
+        return {};
+    }
+    if (auto ended = TRY(transaction_end(record))) {
+        if (walk.until && *ended > *walk.until) {
+            end.reached = true;
+            end.stopped_by = kMoment;
+            return {};
+        }
+        end.last_transaction = ended;
+    }
+    end.end = Lsn{record.end};
+    end.tli = record.tli;
+    ++end.records;
+    end.max_prepared_transactions = std::max(
+        end.max_prepared_transactions, pg::changed_max_prepared_transactions(record).value_or(0));
+    // All that was asked for: what the owner of a running one does behind it is his.
+    end.reached = record.end == walk.limit.value;
+    if (end.reached) end.stopped_by = kLimit;
+    return {};
+}
+
+}  // namespace
+
 Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk) {
     auto timelines = TRY(files.timelines_from(walk.tli));
     Windows windows(files, std::move(timelines), walk.system_identifier);
@@ -86,18 +126,7 @@ Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk) {
     while (end.stopped_by.empty()) {
         switch (walker.next(window, &record)) {
             case pg::WalStep::record:
-                if (record.end > walk.limit.value) {
-                    end.stopped_by = kLimit;
-                    break;
-                }
-                end.end = Lsn{record.end};
-                end.tli = record.tli;
-                ++end.records;
-                end.max_prepared_transactions =
-                    std::max(end.max_prepared_transactions,
-                             pg::changed_max_prepared_transactions(record).value_or(0));
-                // All that was asked for: what the owner of a running one does behind it is his.
-                if (record.end == walk.limit.value) end.stopped_by = kLimit;
+                TRY(count(walk, record, end));
                 break;
             case pg::WalStep::need_more_data:
                 window = TRY(windows.at(walker.needed()));
@@ -108,10 +137,10 @@ Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk) {
                 break;
         }
     }
-    if (end.records == 0)
+    if (end.records == 0 && !end.reached)
         return error(Code::data_loss, "no WAL record can be read at {} on timeline {}: {}",
                      walk.from.text(), walk.tli, end.stopped_by);
-    if (end.stopped_by != kLimit && TRY(windows.has_begun(walker.needed() / kSegmentBytes + 1)))
+    if (!end.reached && TRY(windows.has_begun(walker.needed() / kSegmentBytes + 1)))
         return error(Code::data_loss, "WAL is damaged behind {} on timeline {}: {}, and it goes on",
                      end.end.text(), end.tli, end.stopped_by)
             .with_hint("bring the segment back from a copy; nothing was changed");

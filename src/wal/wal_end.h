@@ -1,8 +1,11 @@
-// wal_end.h: reads WAL record by record, every checksum checked, to where it ends.
+// wal_end.h: reads WAL record by record, every checksum checked, to where it ends, or to a moment.
 #pragma once
+
+#include <optional>
 
 #include "base/lsn.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "wal/wal_files.h"
 
 namespace tarn::wal {
@@ -12,6 +15,8 @@ struct WalEnd {
     uint32_t tli = 0;  // of that record
     uint64_t records = 0;
     std::string stopped_by;                  // what follows it, for messages
+    bool reached = false;                    // it is where the walk was to end: more may follow
+    std::optional<Time> last_transaction;    // when the last one ended that is counted
     uint32_t max_prepared_transactions = 0;  // the largest that a changed setting had
 };
 
@@ -19,6 +24,9 @@ struct WalWalk {
     Lsn from;  // a record's beginning: redo
     uint32_t tli = 0;
     Lsn limit{~uint64_t{0}};  // nothing that ends behind it counts
+    // Nor does anything from the first commit or abort on, in the order of the log, that happened
+    // later than this.
+    std::optional<Time> until = {};
     int major = 0;
     uint64_t system_identifier = 0;  // 0: not compared
 };

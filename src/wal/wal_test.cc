@@ -15,6 +15,7 @@
 #include "wal/wal_ahead.h"
 #include "wal/wal_carry.h"
 #include "wal/wal_end.h"
+#include "wal/wal_trim.h"
 
 namespace tarn::wal {
 namespace {
@@ -35,6 +36,8 @@ class CrashedWal : public ::testing::TestWithParam<int> {
         ASSERT_TRUE(backend.ok()) << backend.error().text();
         backend->run("CREATE TABLE t (n int, s text)");
         middle_ = *Lsn::parse(insert(*backend));
+        between_ = Time(Span(std::stoll(
+            backend->value("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"))));
         last_ = *Lsn::parse(insert(*backend));
         backend->kill();
         auto bytes = pg::testing::read_file(cluster->data() + "/global/pg_control");
@@ -79,6 +82,7 @@ class CrashedWal : public ::testing::TestWithParam<int> {
     std::string directory_, incarnation_, target_;
     pg::ControlFile control_;
     Lsn middle_, last_;
+    Time between_;  // the two insertions
 };
 
 TEST_P(CrashedWal, EndsBehindEverythingThatWasFlushed) {
@@ -96,6 +100,27 @@ TEST_P(CrashedWal, EndsAtTheLastRecordBelowALimit) {
     auto inside = find_end(files(incarnation_), walk(Lsn{middle_.value + 8}));
     ASSERT_TRUE(inside.ok());
     EXPECT_EQ(inside->end, middle_);
+}
+
+TEST_P(CrashedWal, EndsBeforeTheFirstTransactionThatEndedLater) {
+    auto wanted = walk();
+    wanted.until = between_;
+    auto end = find_end(files(incarnation_), wanted);
+    ASSERT_TRUE(end.ok()) << end.error().text();
+    EXPECT_TRUE(end->reached);
+    // Up to the commit of the second insertion, which is its last record.
+    EXPECT_GT(end->end, middle_);
+    EXPECT_LT(end->end, last_);
+    EXPECT_GT(end->end.value, last_.value - 8192);
+    ASSERT_TRUE(end->last_transaction);
+    EXPECT_LE(*end->last_transaction, between_);
+
+    wanted.until = between_ + std::chrono::hours(1);
+    auto all = find_end(files(incarnation_), wanted);
+    ASSERT_TRUE(all.ok()) << all.error().text();
+    EXPECT_FALSE(all->reached);
+    EXPECT_GE(all->end, last_);
+    EXPECT_GT(*all->last_transaction, between_);
 }
 
 TEST_P(CrashedWal, EndsBeforeDamageInTheLastSegment) {
@@ -248,10 +273,17 @@ TEST_F(WalNames, TheArchiveKeepsWhatARestorePointNeeds) {
     put_file("wal_archive/000000010000000000000003");
     put_file("wal_archive/000000010000000000000004");
     put_file("wal_archive/something else");
-    ASSERT_TRUE(trim_archive(sys::real_disk(), directory_, Lsn{4 * kSegmentBytes + 1}).ok());
+    ASSERT_TRUE(
+        trim_wal(sys::real_disk(), directory_ + "/wal_archive", Lsn{4 * kSegmentBytes + 1}).ok());
     EXPECT_FALSE(fs::exists(directory_ + "/wal_archive/000000010000000000000003"));
     EXPECT_TRUE(fs::exists(directory_ + "/wal_archive/000000010000000000000004"));
     EXPECT_TRUE(fs::exists(directory_ + "/wal_archive/something else"));
+    put_file("wal/000000010000000000000007");
+    put_file("wal/000000010000000000000008");
+    ASSERT_TRUE(
+        trim_wal(sys::real_disk(), directory_ + "/wal", Lsn{}, Lsn{8 * kSegmentBytes}).ok());
+    EXPECT_TRUE(fs::exists(directory_ + "/wal/000000010000000000000007"));
+    EXPECT_FALSE(fs::exists(directory_ + "/wal/000000010000000000000008"));
 }
 
 class WalAhead : public WalNames {

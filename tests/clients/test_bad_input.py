@@ -175,6 +175,10 @@ def test_a_branch_needs_an_expiry(server, shared_endpoint):
     {"expire_time": "2001-01-01T00:00:00Z"},
     {"expire_time": "tomorrow"},
     {"no_expiry": True, "source_branch_lsn": "nonsense"},
+    {"no_expiry": True, "source_branch_lsn": "0/1"},
+    {"no_expiry": True, "source_branch_lsn": "FFFF/0"},
+    {"no_expiry": True, "source_branch_lsn": "0/2000000", "source_branch_time": "2026-01-01T00:00:00Z"},
+    {"no_expiry": True, "source_branch_time": "2099-01-01T00:00:00Z"},
     {"no_expiry": True, "source_branch_time": "2001-01-01T00:00:00Z"},
 ])
 def test_a_malformed_branch(server, shared_endpoint, spec):

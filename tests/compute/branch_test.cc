@@ -20,7 +20,7 @@ TEST_P(BranchTest, ABranchOfARunningParentIsIsolatedBothWays) {
     start_project();
     value("ep-main", "CREATE TABLE t AS SELECT generate_series(1, 100000) AS n");
     value("ep-main", "CREATE UNLOGGED TABLE u AS SELECT 7 AS n");
-    auto point = manager_->create_branch(kBranch, kRoot, "ep-main");
+    auto point = manager_->create_branch(kBranch, kRoot, "ep-main", Newest{});
     ASSERT_OK(point);
     EXPECT_TRUE(point->lsn.valid());
     value("ep-main", "INSERT INTO t VALUES (0)");
@@ -40,12 +40,12 @@ TEST_P(BranchTest, ABranchOfARunningParentIsIsolatedBothWays) {
 
 TEST_P(BranchTest, ABranchOfAStoppedOrNeverStartedParentIsTheSame) {
     ASSERT_OK(manager_->create_root(kRoot, GetParam()));
-    ASSERT_OK(manager_->create_branch(kBranch, kRoot, ""));
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "", Newest{}));
     ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
     value("ep-branch", "CREATE TABLE t AS SELECT 3 AS n");
     ASSERT_OK(manager_->stop("ep-branch"));
     const char* grandchild = "00000000000a0003";
-    ASSERT_OK(manager_->create_branch(grandchild, kBranch, ""));
+    ASSERT_OK(manager_->create_branch(grandchild, kBranch, "", Newest{}));
     ASSERT_OK(manager_->start(spec("ep-grandchild", grandchild)));
     EXPECT_EQ(value("ep-grandchild", "SELECT n FROM t"), "3");
 }
@@ -55,7 +55,7 @@ TEST_P(BranchTest, MuchWalIsShortenedByACheckpointFirst) {
     value("ep-main",
           "CREATE TABLE t AS SELECT n, repeat('x', 200) AS s "
           "FROM generate_series(1, 60000) AS n");
-    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main"));
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main", Newest{}));
     ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
     EXPECT_EQ(value("ep-branch", "SELECT sum(n) FROM t"), "1800030000");
 }
@@ -69,7 +69,7 @@ TEST_P(BranchTest, ABranchThatBeginsLateInASegmentTakesLittleDisk) {
     for (int i = 0; i < 200 && std::stoll(value("ep-main", late)) < (13 << 20); ++i)
         value("ep-main", "INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 500)");
     ASSERT_GE(std::stoll(value("ep-main", late)), 13 << 20);
-    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main"));
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main", Newest{}));
     ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
     namespace fs = std::filesystem;
     std::map<ino_t, int64_t> allocated;  // KiB
@@ -108,7 +108,7 @@ TEST_P(BranchTest, ABranchOfACrashedParentHasAllOfItsWal) {
         ASSERT_OK(mapped);
         mapped->map().header().flushed_position.store(older);
     }
-    ASSERT_OK(manager_->create_branch(kBranch, kRoot, ""));
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "", Newest{}));
     ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
     EXPECT_EQ(value("ep-branch", "SELECT count(*) FROM t"), "6000");
 }
@@ -121,10 +121,10 @@ TEST_P(BranchTest, PreparedTransactionsComeWithABranch) {
     parent.pg_settings = {{"max_prepared_transactions", "10"}};
     ASSERT_OK(manager_->start(parent));
     value("ep-main", "BEGIN; CREATE TABLE a (n int); PREPARE TRANSACTION 'a'");
-    ASSERT_OK(manager_->create_branch(kBranch, kRoot, ""));
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "", Newest{}));
     value("ep-main", "CHECKPOINT");  // now it is a file
     const char* later = "00000000000a0003";
-    ASSERT_OK(manager_->create_branch(later, kRoot, "ep-main"));
+    ASSERT_OK(manager_->create_branch(later, kRoot, "ep-main", Newest{}));
     ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
     ASSERT_OK(manager_->start(spec("ep-later", later)));
     for (const char* uid : {"ep-branch", "ep-later"}) {
@@ -137,7 +137,7 @@ TEST_P(BranchTest, PreparedTransactionsComeWithABranch) {
 TEST_P(BranchTest, ABranchOutlivesItsDroppedParent) {
     start_project();
     value("ep-main", "CREATE TABLE t AS SELECT generate_series(1, 1000) AS n");
-    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main"));
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main", Newest{}));
     ASSERT_OK(manager_->remove("ep-main"));
     ASSERT_OK(manager_->drop_lineage(kRoot));
     ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
@@ -152,7 +152,7 @@ TEST_P(BranchTest, ProjectsHaveSystemIdentifiersOfTheirOwn) {
     const char* other = "00000000000a0009";
     ASSERT_OK(manager_->create_root(other, GetParam()));
     ASSERT_OK(manager_->start(spec("ep-other", other)));
-    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main"));
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main", Newest{}));
     ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
     const char* sql = "SELECT system_identifier FROM pg_control_system()";
     EXPECT_NE(value("ep-main", sql), value("ep-other", sql));

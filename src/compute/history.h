@@ -1,0 +1,62 @@
+// history.h: the past of a lineage: which restore point and WAL a moment in it is opened from, and
+// how long they are kept (docs/internals/history.md).
+//
+// A lineage's WAL is one line: incarnation after incarnation, each from where the one before was
+// known to end, and before the first its ancestors' up to where it was branched. Each incarnation
+// has all the WAL from the restore point that it began from.
+//
+// Invariants
+//   H1  a moment is opened from a restore point whose consistent_lsn is at or before it, and all
+//       WAL from there to the moment has been read and checked.
+//       [MomentTest.EachIsWhatWasCommittedByThen]
+//   H2  what is promised by kept_from() is there: the promise is durable before anything goes.
+//       [MomentTest.HistoryThatIsLetGoOfTakesItsFilesAndNoOther]
+//   H3  nothing goes while somebody holds the history. [MomentTest.NothingGoesWhileSomebodyHoldsIt]
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "compute/attachments.h"
+#include "compute/computes.h"
+#include "store/lineage.h"
+#include "sys/descriptor.h"
+#include "wal/wal_end.h"
+#include "wal/wal_files.h"
+
+namespace tarn::compute {
+
+// What a moment is opened from.
+struct Origin {
+    uint64_t lineage = 0;  // that it lies in: the one asked about, or an ancestor
+    store::RestorePoint point;
+    PointControl control;
+    wal::WalFiles files;  // of the incarnation that the moment lies in
+    wal::WalEnd end;      // end.end is the moment
+    Time time;
+    std::vector<sys::Descriptor> held;  // while these are open nothing of it is removed
+};
+
+// bad_request when the moment lies ahead of the lineage's newest, or before the history that is
+// kept. data_loss when WAL is missing or damaged. unavailable while the compute is starting.
+Result<Origin> find_moment(const store::Store& store, uint64_t lineage, const Moment& moment);
+
+// Keeps the lineage's history from being removed, as long as the descriptor is open; `exclusive`:
+// for the remover, nothing if somebody holds it.
+Result<std::optional<sys::Descriptor>> hold_history(const store::Store& store, uint64_t lineage,
+                                                    bool exclusive);
+
+// From where on every moment of a lineage can be opened; nothing is noted for one whose history
+// goes back to where it began.
+struct KeptFrom {
+    Lsn lsn;
+    Time time;
+};
+Result<std::optional<KeptFrom>> kept_from(const store::Store& store, uint64_t lineage);
+Result<void> write_kept_from(const store::Store& store, uint64_t lineage, const KeptFrom& from);
+
+// Lets go of what only moments before `time` need. A compute may be running. Nothing happens while
+// somebody holds the history, or for a lineage that is not there.
+Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time);
+
+}  // namespace tarn::compute

@@ -1,0 +1,225 @@
+// Moments of the past: branches of them hold what was committed by then, wherever in the history
+// they lie.
+
+#include <signal.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "compute/attachments.h"
+#include "compute/history.h"
+#include "compute/layout.h"
+#include "sys/clock.h"
+#include "world.h"
+
+namespace tarn::compute::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+class MomentTest : public ComputeTest {
+  protected:
+    struct Known {
+        std::string what;
+        LineageId lineage;
+        Lsn lsn;
+        Time time;
+        std::string rows;
+    };
+
+    void start_with_table() {
+        start_project();
+        value("ep-main", "CREATE TABLE t (n int)");
+        note("an empty table", "ep-main", kRoot);
+    }
+    // One more transaction, and what there is after it.
+    void add(const std::string& what, const std::string& uid, const LineageId& lineage) {
+        value(uid, "INSERT INTO t SELECT generate_series(1, 100)");
+        note(what, uid, lineage);
+    }
+    void note(const std::string& what, const std::string& uid, const LineageId& lineage) {
+        auto lsn = Lsn::parse(value(uid, "SELECT pg_current_wal_flush_lsn()"));
+        ASSERT_OK(lsn);
+        known_.push_back(
+            {what, lineage, *lsn, sys::real_clock().now(), value(uid, "SELECT count(*) FROM t")});
+    }
+    void kill_all() {
+        for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
+        while (!processes(kRoot).empty() ||
+               manager_->status("ep-main").state == ComputeState::running)
+            std::this_thread::yield();
+    }
+    void expect_as_known(const Known& known, const Moment& moment) {
+        auto lineage = fmt::format("{:016x}", next_);
+        auto uid = fmt::format("ep-{}", next_++);
+        auto point = manager_->create_branch(lineage, known.lineage, "", moment);
+        ASSERT_OK(point);
+        if (std::holds_alternative<Lsn>(moment)) {
+            EXPECT_LE(point->lsn, known.lsn) << known.what;
+        }
+        ASSERT_OK(manager_->start(spec(uid, lineage)));
+        EXPECT_EQ(value(uid, "SELECT count(*) FROM t"), known.rows) << known.what;
+        ASSERT_OK(manager_->remove(uid));
+        ASSERT_OK(manager_->drop_lineage(lineage));
+    }
+    std::string refusal(const LineageId& lineage, const Moment& moment) {
+        auto found = manager_->find_moment(lineage, moment);
+        if (found.ok()) return fmt::format("found at {}", found->lsn.text());
+        return std::string(info(found.error().code()).api_code) + ": " + found.error().text();
+    }
+    size_t count_files(const std::string& suffix) const {
+        size_t count = 0;
+        for (const auto& entry :
+             fs::recursive_directory_iterator(directory_ + "/store/lineages/" + kRoot))
+            if (entry.path().string().ends_with(suffix)) ++count;
+        return count;
+    }
+
+    std::vector<Known> known_;
+    uint64_t next_ = 0xb0001;
+};
+
+// H1
+TEST_P(MomentTest, EachIsWhatWasCommittedByThen) {
+    start_with_table();
+    add("before a checkpoint", "ep-main", kRoot);
+    value("ep-main", "CHECKPOINT");
+    add("after a checkpoint", "ep-main", kRoot);
+    ASSERT_OK(manager_->stop("ep-main"));
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    add("after a clean sleep", "ep-main", kRoot);
+    kill_all();
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    add("after a crash, before its first checkpoint", "ep-main", kRoot);
+    value("ep-main", "CHECKPOINT");
+    add("after the first checkpoint of the second life", "ep-main", kRoot);
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main", Newest{}));
+    ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
+    const size_t own = known_.size();
+    add("on the branch", "ep-branch", kBranch);
+    kill_all();
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    add("of the parent, after the branch was made", "ep-main", kRoot);
+
+    for (const Known& known : known_) {
+        expect_as_known(known, known.lsn);
+        expect_as_known(known, known.time);
+    }
+    // Before its own beginning a branch has its parent's past, and no other future.
+    for (size_t at = 0; at < own; ++at) {
+        Known inherited = known_[at];
+        inherited.lineage = kBranch;
+        expect_as_known(inherited, inherited.lsn);
+        expect_as_known(inherited, inherited.time);
+    }
+}
+
+TEST_P(MomentTest, InsideARecordMeansBeforeIt) {
+    start_with_table();
+    Known before = known_.back();
+    add("later", "ep-main", kRoot);
+    expect_as_known(before, Lsn{before.lsn.value + 8});
+}
+
+TEST_P(MomentTest, ABranchOfAPastMomentHasAPastOfItsOwn) {
+    start_with_table();
+    add("shared", "ep-main", kRoot);
+    Known shared = known_.back();
+    add("not shared", "ep-main", kRoot);
+    Known hidden = known_.back();
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "", shared.time));
+    ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
+    value("ep-branch", "DELETE FROM t");
+    note("emptied", "ep-branch", kBranch);
+    expect_as_known(known_.back(), known_.back().time);
+    // Between the moment that it was made of and its making nothing was committed on its line.
+    shared.lineage = kBranch;
+    expect_as_known(shared, hidden.time);
+    expect_as_known(shared, shared.lsn);
+}
+
+TEST_P(MomentTest, OutsideTheHistoryIsRefused) {
+    start_with_table();
+    EXPECT_NE(refusal(kRoot, Lsn{known_[0].lsn.value + (1 << 20)}).find("is ahead of the newest"),
+              std::string::npos);
+    EXPECT_NE(refusal(kRoot, Lsn{1}).find("before the beginning of the project"),
+              std::string::npos);
+    EXPECT_NE(refusal(kRoot, known_[0].time - std::chrono::hours(1)).find("before the beginning"),
+              std::string::npos);
+    ASSERT_OK(manager_->begin_history(kRoot));
+    add("later", "ep-main", kRoot);
+    EXPECT_NE(refusal(kRoot, known_[0].time).find("before the history that is kept"),
+              std::string::npos);
+    EXPECT_TRUE(refusal(kRoot, Lsn{known_[0].lsn.value - 8}).starts_with("BAD_REQUEST"));
+    expect_as_known(known_[1], known_[1].time);
+}
+
+// H2
+TEST_P(MomentTest, HistoryThatIsLetGoOfTakesItsFilesAndNoOther) {
+    start_with_table();
+    for (int life = 0; life < 2; ++life) {
+        for (int round = 0; round < 3; ++round) {
+            value("ep-main", "SELECT pg_switch_wal()");
+            add(fmt::format("life {}, round {}", life, round), "ep-main", kRoot);
+            value("ep-main", "CHECKPOINT");
+            ASSERT_OK(manager_->query("ep-main", "postgres", "SELECT 1"));
+        }
+        ASSERT_OK(manager_->stop("ep-main"));
+        if (life == 0) {
+            fs::remove(directory_ + "/store/lineages/" + kRoot + "/00000001/clean");
+            ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+        }
+    }
+    size_t points = count_files(".restore");
+    ASSERT_OK(manager_->trim_history(kRoot, known_[0].time - std::chrono::hours(1)));
+    EXPECT_EQ(count_files(".restore"), points) << "nothing is that old";
+
+    for (size_t oldest : {3u, 6u}) {
+        ASSERT_OK(manager_->trim_history(kRoot, known_[oldest].time));
+        EXPECT_LT(count_files(".restore"), points);
+        points = count_files(".restore");
+        EXPECT_NE(refusal(kRoot, known_[0].time).find("before the history that is kept"),
+                  std::string::npos);
+        for (size_t at = oldest; at < known_.size(); ++at) {
+            expect_as_known(known_[at], known_[at].lsn);
+            expect_as_known(known_[at], known_[at].time);
+        }
+    }
+    ASSERT_OK(manager_->trim_history(kRoot, sys::real_clock().now() + std::chrono::hours(1)));
+    EXPECT_EQ(count_files(".restore"), 3u) << "the newest two, and what the second life began from";
+    EXPECT_EQ(count_files("/00000001/wal/000000010000000000000002"), 0u);
+    EXPECT_NE(refusal(kRoot, known_.back().time).find("before the history that is kept"),
+              std::string::npos);
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), known_.back().rows);
+}
+
+// H3
+TEST_P(MomentTest, NothingGoesWhileSomebodyHoldsIt) {
+    start_with_table();
+    for (int round = 0; round < 3; ++round) {
+        add("round", "ep-main", kRoot);
+        value("ep-main", "CHECKPOINT");
+    }
+    ASSERT_OK(manager_->stop("ep-main"));
+    size_t points = count_files(".restore");
+    ASSERT_GT(points, 2u);
+    ASSERT_OK(manager_->find_moment(kRoot, Newest{}));  // its user makes the lock's file
+    auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
+    ASSERT_OK(store);
+    Time later = sys::real_clock().now() + std::chrono::hours(1);
+    {
+        auto held = hold_history(*store, *parse_lineage_id(kRoot), false);
+        ASSERT_TRUE(held.ok() && held->has_value());
+        ASSERT_OK(manager_->trim_history(kRoot, later));
+        EXPECT_EQ(count_files(".restore"), points);
+    }
+    ASSERT_OK(manager_->trim_history(kRoot, later));
+    EXPECT_EQ(count_files(".restore"), 2u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Postgres, MomentTest, ::testing::Values(16, 17, 18),
+                         ::testing::PrintToStringParamName());
+
+}  // namespace
+}  // namespace tarn::compute::testing
