@@ -39,21 +39,24 @@ def unprivileged():
 class StockPostgres:
     def __init__(self, major=17, settings=None):
         self.bin = binaries(major)
-        self.root = Path(tempfile.mkdtemp(prefix="tarn-stock-", dir="/var/tmp"))
-        self.data = self.root / "data"
-        self.log = self.root / "log"
         self.settings = dict(settings or {})
-        self.process = None
-        self._guard = Guard(self.root)
-        self.root.chmod(0o755)
-        if options := unprivileged():
-            os.chown(self.root, options["user"], options["group"])
+        self.make_root()
         # Tarn's own encoding and locale: how text is checked and compared costs both sides the same.
         locale = ["--encoding=UTF8", "--locale=C.UTF-8"]
         if major >= 17:
             locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         subprocess.run([self.bin / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "--no-sync", *locale],
-                       check=True, stdout=subprocess.DEVNULL, cwd="/", **options)
+                       check=True, stdout=subprocess.DEVNULL, cwd="/", **unprivileged())
+
+    def make_root(self):
+        self.root = Path(tempfile.mkdtemp(prefix="tarn-stock-", dir="/var/tmp"))
+        self.data = self.root / "data"
+        self.log = self.root / "log"
+        self.process = None
+        self._guard = Guard(self.root)
+        self.root.chmod(0o755)
+        if options := unprivileged():
+            os.chown(self.root, options["user"], options["group"])
 
     def start(self, seconds=120):
         settings = {"listen_addresses": "", "unix_socket_directories": str(self.root), **self.settings}

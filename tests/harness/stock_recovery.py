@@ -1,0 +1,107 @@
+"""Stock PostgreSQL at a moment of somebody's past: a base copy, the WAL since, and its own recovery.
+
+Nothing of Tarn takes part but the bytes of the WAL: what comes out is what PostgreSQL says was there.
+"""
+
+import os
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+import psycopg
+from psycopg import pq
+
+from .stock import StockPostgres, binaries, unprivileged
+
+PAGE = 8192
+SEGMENT = 16 << 20
+
+
+def base_copy(superuser, target):
+    """A physical copy of a running cluster, by the replication protocol's BASE_BACKUP; its WAL is not part of it.
+
+    `superuser` is a psycopg connection whose parameters are used again for one of replication.
+    """
+    info = superuser.info
+    with psycopg.connect(host=info.host, user=info.user, port=info.port, replication="true") as conn, \
+            tempfile.TemporaryFile(dir=target.parent) as tar:
+        pgconn = conn.pgconn
+        pgconn.send_query(b"BASE_BACKUP (LABEL 'oracle', CHECKPOINT 'fast', MANIFEST 'no')")
+        while result := pgconn.get_result():
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                raise RuntimeError(f"BASE_BACKUP: {result.error_message.decode()}")
+            if result.status == pq.ExecStatus.COPY_OUT:
+                read_copy(pgconn, tar)
+        tar.seek(0)
+        with tarfile.open(fileobj=tar) as archive:
+            archive.extractall(target)
+
+
+def read_copy(pgconn, tar):
+    """Messages of one letter each: a new archive, its data, a manifest, progress. There is one archive: no tablespaces."""
+    while True:
+        size, data = pgconn.get_copy_data(0)
+        if size < 0:
+            return
+        if data[:1] == b"d":
+            tar.write(data[1:])
+
+
+def collect_wal(lineage, target):
+    """The WAL of a lineage in one directory, as an archive_command would have left it.
+
+    Each incarnation has its own copy from where it replayed: of files with one name the later one is right as far
+    as it goes, and zeros where it does not. So is the first segment of a timeline, which PostgreSQL begins with
+    what it has of the one before.
+    """
+    target.mkdir()
+    for incarnation in sorted(p for p in lineage.iterdir() if p.is_dir() and p.name.isdigit()):
+        for source in sorted(incarnation.glob("wal*/*")):
+            below = target / source.name
+            if source.is_file():
+                below.write_bytes(overlay(source.read_bytes(), below.read_bytes() if below.exists() else b"", SEGMENT))
+    for history in sorted(target.glob("*.history")):
+        parent, begin = history.read_text().strip().splitlines()[-1].split("\t")[:2]
+        high, low = (int(part, 16) for part in begin.split("/"))
+        suffix = f"{high:08X}{low // SEGMENT:08X}"
+        first, before = target / (history.stem + suffix), target / f"{int(parent):08X}{suffix}"
+        if first.exists() and before.exists():
+            first.write_bytes(overlay(first.read_bytes(), before.read_bytes(), low % SEGMENT))
+
+
+def overlay(data, below, end):
+    """`data`, but from `below` the pages that begin before `end` and are zeros."""
+    pages = [data[at:at + PAGE] for at in range(0, len(data), PAGE)]
+    return b"".join(below[n * PAGE:n * PAGE + PAGE] or page if n * PAGE < end and not any(page) else page
+                    for n, page in enumerate(pages))
+
+
+class RecoveredPostgres(StockPostgres):
+    """A base copy brought to just before a position, or to a time, and opened there."""
+
+    def __init__(self, major, base, wal, lsn=None, time=None):
+        self.bin = binaries(major)
+        self.make_root()
+        shutil.copytree(base, self.data)
+        for entry in (self.data / "pg_wal").iterdir() if (self.data / "pg_wal").is_dir() else ():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        (self.data / "pg_wal").mkdir(exist_ok=True)
+        (self.data / "recovery.signal").touch()
+        self.settings = {
+            "restore_command": f"cp {wal}/%f %p",
+            "recovery_target_timeline": "latest",
+            "recovery_target_action": "promote",
+            "hot_standby": "off",
+            "fsync": "off",
+            **({"recovery_target_lsn": lsn, "recovery_target_inclusive": "off"} if lsn else
+               {"recovery_target_time": time.isoformat()}),
+        }
+        if options := unprivileged():
+            for folder, _, names in os.walk(self.root):
+                for path in [folder, *(Path(folder, name) for name in names)]:
+                    os.chown(path, options["user"], options["group"], follow_symlinks=False)
+        self.data.chmod(0o700)
+
+    def connection(self):
+        return {**super().connection(), "user": "cloud_admin"}
