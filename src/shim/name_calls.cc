@@ -1,6 +1,7 @@
 // name_calls.cc: calls that take a path. Opening decides what a descriptor stands for.
 
 #include <dlfcn.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstdarg>
@@ -66,20 +67,21 @@ int fail(int error_number) {
     return -1;
 }
 
+// The stub was there when it was opened. Is it still?
+bool was_removed(int fd) {
+    struct stat status {};
+    return ::fstat(fd, &status) == 0 && status.st_nlink == 0;
+}
+
 // The stub says whether the file exists; the map says what it is.
 int enter_pages(Handle* handle, int fd, const Name& name, int flags, const char* path) {
-    int failure = 0;
-    bool created = false;
     store::FileEntry* file = log().map().find(name.type.id);
-    if (!file && (flags & O_CREAT))
-        file = log().map().find_or_create(name.type.id, &created, &failure);
     if (!file) {
-        if (failure == 0) {
-            failure = -EIO;
-            report("finds a stub without a file:", path, EIO);
-        }
+        // Somebody may have removed both since.
+        int failure = was_removed(fd) ? ENOENT : EIO;
+        if (failure == EIO) report("finds a stub without a file:", path, EIO);
         real::close(fd);
-        return fail(-failure);
+        return fail(failure);
     }
     if (flags & O_TRUNC) {
         int result = log().truncate(file, 0);
@@ -124,6 +126,13 @@ int open_any(const char* path, int flags, mode_t mode) {
     Name name = classify(path);
     // Stubs hold nothing: direct or synchronous access to them would only fail or cost.
     if (has_pages(name)) flags &= ~(O_DIRECT | O_SYNC | O_DSYNC);
+    // Before the stub: whoever finds that finds the file too. One whose stub could not be made is
+    // an empty file that nobody opens.
+    if (has_pages(name) && (flags & O_CREAT)) {
+        int failure = 0;
+        bool created = false;
+        if (!log().map().find_or_create(name.type.id, &created, &failure)) return fail(-failure);
+    }
     int fd = real::open(path, flags, mode);
     if (fd < 0) return fd;
     if (fd >= kMaxDescriptors) {
