@@ -32,8 +32,9 @@ inline constexpr const char* parent = "parent";  // decimal: the lineage of the 
 
 // Of an incarnation that began from a restore point.
 namespace incarnation_key {
-inline constexpr const char* wal_end = "wal_end";  // where its WAL ended then, as planned
-inline constexpr const char* begun = "begun";      // when, RFC 3339
+inline constexpr const char* wal_end = "wal_end";  // where its WAL ended when it began
+inline constexpr const char* begun = "begun";      // when that was, RFC 3339; of a branch's first
+                                                   // one, the time of the moment branched at
 inline constexpr const char* recovery =
     "recovery";  // "none": a copy of a template, shut down cleanly
 }  // namespace incarnation_key

@@ -30,56 +30,56 @@ uint64_t new_system_identifier() {
 }
 
 // The first incarnation of a new lineage, ready to be started.
-Result<void> prepare(store::Store& store, uint64_t lineage, const Origin& origin,
+Result<void> prepare(store::Store& store, uint64_t lineage, const MomentSource& source,
                      uint64_t new_identifier, bool as_it_is) {
     auto log = TRY(store.begin_incarnation(lineage));
-    const auto& checkpoint = origin.control.file.checkpoint_copy;
-    TRY(wal::carry(store.disk(), origin.files,
+    const auto& checkpoint = source.control.file.checkpoint_copy;
+    TRY(wal::carry(store.disk(), source.files,
                    incarnation_path(store, log) + "/" + store::kWalDirectory,
                    {.from = checkpoint.redo,
                     .tli = checkpoint.tli,
-                    .end = origin.end.end,
+                    .end = source.end.end,
                     .system_identifier = new_identifier}));
     TRY(write_clean_marker(store, log, {}));
     return store.finish_incarnation(
         {.log = log,
-         .base = origin.point.id,
-         .attachments = {{incarnation_key::wal_end, origin.end.end.text()},
-                         {incarnation_key::begun, rfc3339(sys::real_clock().now())},
+         .base = source.point.id,
+         .attachments = {{incarnation_key::wal_end, source.end.end.text()},
+                         {incarnation_key::begun, rfc3339(source.time)},
                          {incarnation_key::recovery, as_it_is ? "none" : "archive"}}});
 }
 
-Result<void> make_record(store::Store& store, uint64_t lineage, const Origin& origin,
-                         uint64_t identifier, bool is_root) {
+Result<void> make_record(store::Store& store, uint64_t lineage, const MomentSource& source,
+                         uint64_t identifier, std::optional<uint64_t> parent) {
     TRY(store.remove_lineage(lineage));  // of an attempt that was cut short
     store::LineageRecord record{
         .lineage = lineage,
-        .parent = origin.point.id,
+        .parent = source.point.id,
         .attachments = {{lineage_key::system_identifier, std::to_string(identifier)},
-                        {lineage_key::pg_major, std::to_string(origin.control.file.major)}}};
-    if (!is_root) record.attachments[lineage_key::parent] = std::to_string(origin.lineage);
+                        {lineage_key::pg_major, std::to_string(source.control.file.major)}}};
+    if (parent) record.attachments[lineage_key::parent] = std::to_string(*parent);
     return store.create_lineage(record);
 }
 
 }  // namespace
 
 Result<void> make_root(store::Store& store, uint64_t lineage, uint64_t from) {
-    auto origin = TRY(find_moment(store, from, Newest{}));
+    auto source = TRY(find_moment(store, from, Newest{}));
     uint64_t identifier = new_system_identifier();
-    TRY(make_record(store, lineage, origin, identifier, true));
-    return prepare(store, lineage, origin, identifier, true);
+    TRY(make_record(store, lineage, source, identifier, std::nullopt));
+    return prepare(store, lineage, source, identifier, true);
 }
 
 Result<BranchPoint> make_branch(store::Store& store, uint64_t lineage, uint64_t parent,
                                 const Moment& moment) {
-    auto origin = TRY(find_moment(store, parent, moment));
+    auto source = TRY(find_moment(store, parent, moment));
     auto record = TRY(store.lineage(parent));
     auto identifier = TRY(number_attachment(record.attachments, lineage_key::system_identifier));
-    TRY(make_record(store, lineage, origin, identifier, false));
+    TRY(make_record(store, lineage, source, identifier, source.lineage));
     // The identifier is written even so: the parent may be a root whose WAL is still the
     // template's.
-    TRY(prepare(store, lineage, origin, identifier, false));
-    return BranchPoint{origin.end.end, origin.time};
+    TRY(prepare(store, lineage, source, identifier, false));
+    return BranchPoint{source.end.end, source.time};
 }
 
 Result<uint64_t> replay_distance(const store::Store& store, uint64_t lineage) {

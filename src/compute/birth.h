@@ -5,7 +5,6 @@
 // Crash: the record of the incarnation is written last; a lineage without one is made again.
 #pragma once
 
-#include "base/lsn.h"
 #include "base/result.h"
 #include "compute/computes.h"
 #include "store/lineage.h"

@@ -71,7 +71,8 @@ class Computes {
     virtual Result<BranchPoint> create_branch(const LineageId& lineage, const LineageId& parent,
                                               const std::string& running, const Moment& moment) = 0;
     // Where a moment lies. Before the lineage was branched that is a place in its ancestors'
-    // history. bad_request if it lies ahead, or before the history that is kept.
+    // history. bad_request if a position lies ahead, or the moment before the history that is
+    // kept.
     virtual Result<BranchPoint> find_moment(const LineageId& lineage, const Moment& moment) = 0;
     // No moment before now can be asked for.
     virtual Result<void> begin_history(const LineageId& lineage) = 0;

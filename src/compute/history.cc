@@ -1,66 +1,24 @@
 #include "compute/history.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <sstream>
 
 #include "base/log.h"
 #include "compute/fence.h"
 #include "compute/layout.h"
+#include "compute/lives.h"
 #include "compute/opening.h"
-#include "store/paths.h"
+#include "pg/wal_format.h"
 #include "sys/clock.h"
-#include "sys/files.h"
-#include "wal/wal_trim.h"
 
 namespace tarn::compute {
 
 namespace {
 
-constexpr Lsn kNoLimit{~uint64_t{0}};
-
-// A position behind the last record is no moment to come if only a page header lies between.
-constexpr uint64_t kHeaderBytesMax = 40;
-
-// One incarnation's part of its lineage's line: the WAL in (begin, end].
-struct Stretch {
-    store::LogId log;
-    store::RestorePointId base;
-    Lsn begin;
-    Lsn end = kNoLimit;  // where the next one began
-    Time begun;
-    bool is_newest() const { return end == kNoLimit; }
-};
-
-Result<std::vector<Stretch>> stretches_of(const store::Store& store, uint64_t lineage) {
-    std::vector<Stretch> line;
-    for (uint32_t number : TRY(store.incarnations(lineage))) {
-        auto record = TRY(store.incarnation({lineage, number}));
-        Stretch stretch;
-        stretch.log = record.log;
-        stretch.base = record.base;
-        stretch.begin = TRY(lsn_attachment(record.attachments, incarnation_key::wal_end));
-        stretch.begun = TRY(time_attachment(record.attachments, incarnation_key::begun));
-        if (!line.empty()) line.back().end = stretch.begin;
-        line.push_back(stretch);
-    }
-    if (line.empty())
-        return error(Code::not_found, "there is no lineage {}", lineage_text(lineage));
-    return line;
-}
-
-Result<sys::Descriptor> hold(const store::Store& store, uint64_t lineage) {
-    return std::move(*TRY(hold_history(store, lineage, false)));
-}
-
 // While a compute writes, its map says how much of the WAL counts. One that nobody uses may be an
 // older one, come back with a power cut: then all of the WAL counts, and at least that much.
 struct Durable {
     Lsn least;
-    Lsn most;
+    Lsn most = kNoLimit;
 };
 Result<Durable> durable_of(const store::Store& store, store::LogId newest) {
     bool runs = is_held(lineage_lock_path(store.root(), newest.lineage));
@@ -77,9 +35,9 @@ struct Reach {
     std::optional<Time> until;
 };
 
-// Reads the WAL of `log` from a restore point on, as far as it reaches.
-Result<Origin> origin_at(const store::Store& store, store::LogId log, store::RestorePoint point,
-                         const Reach& reach) {
+// Reads the WAL of `log` from a restore point on, as far as it is to reach.
+Result<MomentSource> read_on(const store::Store& store, store::LogId log, store::RestorePoint point,
+                             const Reach& reach) {
     auto control = TRY(control_of(point));
     auto record = TRY(store.lineage(log.lineage));
     auto identifier = TRY(number_attachment(record.attachments, lineage_key::system_identifier));
@@ -90,22 +48,20 @@ Result<Origin> origin_at(const store::Store& store, store::LogId log, store::Res
                                          .until = reach.until,
                                          .major = control.file.major,
                                          .system_identifier = identifier}));
-    return Origin{log.lineage, std::move(point), control, std::move(files), std::move(end), {}, {}};
+    return MomentSource{
+        log.lineage, std::move(point), control, std::move(files), std::move(end), {}, {}};
 }
 
-Error too_short(const Origin& origin, uint64_t lineage, Lsn least) {
+Error too_short(const MomentSource& source, Lsn least) {
     return error(Code::data_loss, "WAL of lineage {} ends at {} ({}), before {}",
-                 lineage_text(lineage), origin.end.end.text(), origin.end.stopped_by, least.text());
-}
-
-Result<Lsn> consistent_lsn(const store::RestorePoint& point) {
-    return lsn_attachment(point.attachments, restore_point_key::consistent_lsn);
+                 lineage_text(source.lineage), source.end.end.text(), source.end.stopped_by,
+                 least.text());
 }
 
 // The newest moment of a lineage: its newest restore point, and how far its WAL is durable and
 // whole.
-Result<Origin> newest_moment(const store::Store& store, uint64_t lineage) {
-    auto held = TRY(hold(store, lineage));
+Result<MomentSource> newest_moment(const store::Store& store, uint64_t lineage) {
+    auto held = TRY(hold_history(store, lineage));
     auto incarnations = TRY(store.incarnations(lineage));
     if (incarnations.empty())
         return error(Code::not_found, "there is no lineage {}", lineage_text(lineage));
@@ -115,103 +71,92 @@ Result<Origin> newest_moment(const store::Store& store, uint64_t lineage) {
     // or behind what the restore point needs.
     auto point = TRY(store.newest_restore_point(lineage));
     auto durable = TRY(durable_of(store, log));
-    auto origin = TRY(origin_at(store, log, std::move(point), {durable.most, std::nullopt}));
-    Lsn least = std::max(durable.least, TRY(consistent_lsn(origin.point)));
-    if (origin.end.end < least) return too_short(origin, lineage, least);
-    origin.time = now;
-    origin.held.push_back(std::move(held));
-    return origin;
+    auto source = TRY(read_on(store, log, std::move(point), {durable.most, std::nullopt}));
+    Lsn least = std::max(durable.least, TRY(consistent_lsn(source.point)));
+    if (source.end.end < least) return too_short(source, least);
+    source.time = now;
+    source.held.push_back(std::move(held));
+    return source;
 }
 
 // ---- moments of the past ------------------------------------------------------------------------
 
-// A wanted moment, and where the line of the lineage at hand ends for it.
-struct Wanted {
-    std::optional<Lsn> lsn;
-    std::optional<Time> time;
-    Lsn limit = kNoLimit;
-
-    std::string text() const { return lsn ? lsn->text() : rfc3339(*time); }
-    bool is_behind(Lsn position, Time at) const {
-        return lsn ? position <= *lsn : at <= *time && position <= limit;
-    }
-    bool is_in(const Stretch& stretch) const {
-        return lsn ? stretch.begin < *lsn : stretch.begun <= *time && stretch.begin < limit;
-    }
-};
-
-Result<bool> is_behind(const store::Store& store, const Wanted& wanted,
-                       const store::RestorePointId& id) {
-    auto point = store::load_restore_point(store.disk(), store.root().c_str(), id);
-    // An older one serves too; there is only more WAL to replay.
-    if (!point) {
-        log::warn("compute: restore point {}: {}", text_of(id), point.error().text());
-        return false;
-    }
-    Time taken = TRY(time_attachment(point->attachments, restore_point_key::taken));
-    return wanted.is_behind(TRY(consistent_lsn(*point)), taken);
+std::string place_text(const Place& place) {
+    return place.lsn ? place.lsn->text() : rfc3339(*place.time);
 }
 
-// How many of the numbered restore points lie before the moment.
-Result<size_t> count_before(const store::Store& store, store::LogId log,
-                            const std::vector<uint32_t>& numbers, const Wanted& wanted) {
-    size_t low = 0;
-    for (size_t high = numbers.size(); low < high;) {
-        size_t middle = (low + high) / 2;
-        bool before = TRY(is_behind(store, wanted, {log, numbers[middle]}));
-        (before ? low : high) = before ? middle + 1 : middle;
-    }
-    return low;
+bool is_in(const Life& life, const Place& place) {
+    if (place.lsn) return life.begin <= *place.lsn;
+    return life.begun <= *place.time && life.begin < place.limit;
 }
 
-// Restore points to begin from, the best one last: the stretch's own, and what it began from.
-Result<std::vector<store::RestorePointId>> beginnings(const store::Store& store,
-                                                      const Stretch& stretch,
-                                                      const Wanted& wanted) {
-    auto numbers = TRY(store.restore_points(stretch.log));
-    numbers.resize(TRY(count_before(store, stretch.log, numbers, wanted)));
-    std::vector<store::RestorePointId> ids{stretch.base};
-    for (uint32_t number : numbers) ids.push_back({stretch.log, number});
+// Restore points to begin from, the best one last: the life's own, and what it began from.
+Result<std::vector<store::RestorePointId>> beginnings(const store::Store& store, const Life& life,
+                                                      const Place& place) {
+    auto numbers = TRY(store.restore_points(life.log));
+    numbers.resize(TRY(count_before(store, life.log, numbers, place)));
+    std::vector<store::RestorePointId> ids{life.base};
+    for (uint32_t number : numbers) ids.push_back({life.log, number});
     return ids;
 }
 
-Error ahead_of(const Wanted& wanted, const Origin& origin) {
-    return error(Code::bad_request, "{} is ahead of the newest position, {}", wanted.text(),
-                 origin.end.end.text());
+// Is what was read the moment, and all of it?
+Result<void> check(const MomentSource& source, const Life& life, const Place& place,
+                   const Durable& durable) {
+    if (source.end.reached) return {};
+    // The WAL has ended before anything said that it should.
+    if (!life.is_newest()) return too_short(source, std::min(life.end, place.limit));
+    if (source.end.end < durable.least) return too_short(source, durable.least);
+    return {};
 }
 
-Result<Origin> moment_in(const store::Store& store, const Stretch& stretch, const Wanted& wanted) {
-    Reach reach{std::min(stretch.end, wanted.limit), wanted.time};
-    if (wanted.lsn) reach.limit = std::min(reach.limit, *wanted.lsn);
-    if (stretch.is_newest())
-        reach.limit = std::min(reach.limit, TRY(durable_of(store, stretch.log)).most);
-    auto ids = TRY(beginnings(store, stretch, wanted));
+// Does the position lie behind all there is? At a page's end the next record begins behind the
+// next page's header.
+bool is_ahead(Lsn position, const MomentSource& source, const Reach& reach) {
+    Lsn end = source.end.end;
+    if (end.value % pg::kWalPageSize == 0) end.value += pg::wal_page_offset::long_size;
+    return position > end && (!source.end.reached || reach.limit < position);
+}
+
+Result<MomentSource> moment_in(const store::Store& store, const Life& life, const Place& place) {
+    Durable durable;
+    if (life.is_newest()) durable = TRY(durable_of(store, life.log));
+    Reach reach{std::min({life.end, place.limit, durable.most}), place.time};
+    if (place.lsn) reach.limit = std::min(reach.limit, *place.lsn);
+    auto ids = TRY(beginnings(store, life, place));
     for (; !ids.empty(); ids.pop_back()) {
-        auto point = TRY(store::load_restore_point(store.disk(), store.root().c_str(), ids.back()));
-        Lsn consistent = TRY(consistent_lsn(point));
-        auto origin = TRY(origin_at(store, stretch.log, std::move(point), reach));
-        // A clock that was set back: transactions before the restore point look later than it.
-        if (origin.end.end < consistent && origin.end.reached) continue;
-        if (origin.end.end < consistent || (!origin.end.reached && !stretch.is_newest()))
-            return too_short(origin, stretch.log.lineage, std::max(consistent, reach.limit));
-        if (wanted.lsn && wanted.lsn->value > origin.end.end.value + kHeaderBytesMax &&
-            (!origin.end.reached || reach.limit < *wanted.lsn))
-            return ahead_of(wanted, origin);
-        Time before = TRY(time_attachment(origin.point.attachments, restore_point_key::taken));
-        origin.time = wanted.time.value_or(origin.end.last_transaction.value_or(before));
-        return origin;
+        auto point = store.restore_point(ids.back());
+        if (!point) {
+            log::warn("compute: restore point {}: {}", text_of(ids.back()), point.error().text());
+            continue;
+        }
+        Lsn consistent = TRY(consistent_lsn(*point));
+        Time taken = TRY(taken_at(*point));
+        auto source = TRY(read_on(store, life.log, std::move(*point), reach));
+        TRY(check(source, life, place, durable));
+        // A clock was set back: transactions before the restore point look later than it.
+        if (source.end.end < consistent && source.end.reached) continue;
+        if (source.end.end < consistent) return too_short(source, consistent);
+        if (place.lsn && is_ahead(*place.lsn, source, reach))
+            return error(Code::bad_request, "{} is ahead of the newest position, {}",
+                         place_text(place), source.end.end.text())
+                .with_hint("give a position up to that one");
+        source.time = place.time.value_or(source.end.last_transaction.value_or(taken));
+        return source;
     }
-    return error(Code::data_loss, "no restore point of lineage {} lies before {}",
-                 lineage_text(stretch.log.lineage), wanted.text());
+    return error(Code::data_loss, "no restore point of lineage {} from before {} can be read",
+                 lineage_text(life.log.lineage), place_text(place));
 }
 
-Result<void> check_kept(const store::Store& store, uint64_t lineage, const Wanted& wanted) {
+Result<void> check_kept(const store::Store& store, uint64_t lineage, const Place& place) {
     auto kept = TRY(kept_from(store, lineage));
     if (!kept) return {};
-    bool there = wanted.lsn ? *wanted.lsn >= kept->lsn : *wanted.time >= kept->time;
+    bool there = place.lsn ? *place.lsn >= kept->lsn : *place.time >= kept->time;
     if (there) return {};
     return error(Code::bad_request, "{} is before the history that is kept, which begins at {}, {}",
-                 wanted.text(), kept->lsn.text(), rfc3339(kept->time));
+                 place_text(place), kept->lsn.text(), rfc3339(kept->time))
+        .with_hint(
+            "give a later moment; the project's history_retention_duration says how much is kept");
 }
 
 // Where a lineage was branched; nothing for a project's first.
@@ -222,145 +167,50 @@ Result<std::optional<uint64_t>> parent_of(const store::Store& store, uint64_t li
 }
 
 // Down the line: in the lineage, or else in what it was branched from, up to there.
-Result<Origin> past_moment(const store::Store& store, uint64_t lineage, Wanted wanted) {
+Result<MomentSource> past_moment(const store::Store& store, uint64_t lineage, Place place) {
     std::vector<sys::Descriptor> held;
     for (;;) {
-        held.push_back(TRY(hold(store, lineage)));
-        TRY(check_kept(store, lineage, wanted));
-        auto line = TRY(stretches_of(store, lineage));
-        auto found = std::find_if(line.rbegin(), line.rend(),
-                                  [&](const Stretch& stretch) { return wanted.is_in(stretch); });
-        if (found != line.rend()) {
-            auto origin = TRY(moment_in(store, *found, wanted));
-            origin.held = std::move(held);
-            return origin;
+        auto hold = hold_history(store, lineage);
+        if (!hold && hold.error().code() == Code::not_found && !held.empty())
+            return error(Code::bad_request,
+                         "{} is before the history that is kept: its branch is gone",
+                         place_text(place))
+                .with_hint("give a later moment");
+        held.push_back(TRY(std::move(hold)));
+        TRY(check_kept(store, lineage, place));
+        auto lives = TRY(lives_of(store, lineage));
+        auto found = std::find_if(lives.rbegin(), lives.rend(),
+                                  [&](const Life& life) { return is_in(life, place); });
+        if (found != lives.rend()) {
+            auto source = TRY(moment_in(store, *found, place));
+            // A clock that was ahead when the next life began: does the time lie in that one?
+            while (place.time && source.end.end == found->end) {
+                auto later = TRY(moment_in(store, *--found, place));
+                if (later.end.end <= source.end.end) break;
+                source = std::move(later);
+            }
+            source.held = std::move(held);
+            return source;
         }
-        wanted.limit = std::min(wanted.limit, line.front().begin);
+        place.limit = std::min(place.limit, lives.front().begin);
         auto parent = TRY(parent_of(store, lineage));
         if (!parent)
             return error(Code::bad_request, "{} is before the beginning of the project",
-                         wanted.text());
+                         place_text(place))
+                .with_hint("give a later moment");
         lineage = *parent;
     }
 }
 
 }  // namespace
 
-Result<Origin> find_moment(const store::Store& store, uint64_t lineage, const Moment& moment) {
-    Wanted wanted;
-    if (const Lsn* lsn = std::get_if<Lsn>(&moment)) wanted.lsn = *lsn;
-    if (const Time* time = std::get_if<Time>(&moment)) wanted.time = *time;
-    if (!wanted.lsn && !wanted.time) return newest_moment(store, lineage);
-    return past_moment(store, lineage, wanted);
-}
-
-// ---- how far back -------------------------------------------------------------------------------
-
-namespace {
-
-constexpr std::string_view kKeptFromMagic = "tarn kept_from 1";
-
-std::string lineage_path(const store::Store& store, uint64_t lineage, std::string_view name) {
-    return fmt::format("{}/{}", store::lineage_directory(store.root().c_str(), lineage).text, name);
-}
-
-}  // namespace
-
-Result<std::optional<sys::Descriptor>> hold_history(const store::Store& store, uint64_t lineage,
-                                                    bool exclusive) {
-    std::string path = lineage_path(store, lineage, "history.lock");
-    sys::Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!fd.is_open()) return errno_error(errno, fmt::format("open {}", path));
-    if (::flock(fd.fd(), exclusive ? LOCK_EX | LOCK_NB : LOCK_SH) == 0)
-        return std::optional(std::move(fd));
-    if (errno == EWOULDBLOCK) return std::optional<sys::Descriptor>();
-    return errno_error(errno, fmt::format("lock {}", path));
-}
-
-Result<std::optional<KeptFrom>> kept_from(const store::Store& store, uint64_t lineage) {
-    std::string path = lineage_path(store, lineage, "kept_from");
-    auto text = sys::read_file(store.disk(), path);
-    if (!text && text.error().code() == Code::not_found) return std::optional<KeptFrom>();
-    std::istringstream lines(TRY(std::move(text)));
-    std::string magic, lsn, time;
-    if (!std::getline(lines, magic) || magic != kKeptFromMagic || !std::getline(lines, lsn) ||
-        !std::getline(lines, time))
-        return error(Code::data_loss, "{} does not say from where on history is kept", path);
-    return std::optional(KeptFrom{TRY_CTX(Lsn::parse(lsn), "read {}", path),
-                                  TRY_CTX(parse_rfc3339(time), "read {}", path)});
-}
-
-Result<void> write_kept_from(const store::Store& store, uint64_t lineage, const KeptFrom& from) {
-    return sys::replace_durably(
-        store.disk(), lineage_path(store, lineage, "kept_from"),
-        fmt::format("{}\n{}\n{}\n", kKeptFromMagic, from.lsn.text(), rfc3339(from.time)),
-        sys::SyncSite::lineage_data, sys::SyncSite::lineage_directory);
-}
-
-namespace {
-
-// The restore point that the oldest moments to be kept are opened from.
-struct Oldest {
-    size_t stretch = 0;
-    uint32_t number = 0;  // 0: what the stretch began from
-    store::RestorePoint point;
-};
-
-// The newest one taken by then, but never the newest of all: should that be damaged, there is
-// another.
-Result<std::optional<Oldest>> oldest_needed(const store::Store& store,
-                                            const std::vector<Stretch>& line, Time time) {
-    auto load = [&](const store::RestorePointId& id) {
-        return store::load_restore_point(store.disk(), store.root().c_str(), id);
-    };
-    for (size_t at = line.size(); at-- > 0;) {
-        const Stretch& stretch = line[at];
-        auto numbers = TRY(store.restore_points(stretch.log));
-        bool has_own = !numbers.empty();
-        if (stretch.is_newest() && has_own) numbers.pop_back();
-        size_t before =
-            TRY(count_before(store, stretch.log, numbers, {std::nullopt, time, kNoLimit}));
-        if (before > 0) {
-            uint32_t number = numbers[before - 1];
-            return std::optional(Oldest{at, number, TRY(load({stretch.log, number}))});
-        }
-        if (stretch.begun <= time && (has_own || !stretch.is_newest()))
-            return std::optional(Oldest{at, 0, TRY(load(stretch.base))});
-    }
-    return std::optional<Oldest>();
-}
-
-}  // namespace
-
-Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time) {
-    auto incarnations = TRY(store.incarnations(lineage));
-    if (incarnations.empty()) return {};
-    auto held = TRY(hold_history(store, lineage, true));
-    if (!held) return {};
-    auto line = TRY(stretches_of(store, lineage));
-    auto oldest = TRY(oldest_needed(store, line, time));
-    if (!oldest) return {};
-
-    const Stretch& first = line[oldest->stretch];
-    // A moment at the very place where a stretch begins belongs to the one before.
-    KeptFrom from{Lsn{first.begin.value + 1}, first.begun};
-    if (oldest->number != 0)
-        from = {TRY(consistent_lsn(oldest->point)),
-                TRY(time_attachment(oldest->point.attachments, restore_point_key::taken))};
-    auto noted = TRY(kept_from(store, lineage));
-    if (!noted || noted->lsn < from.lsn) TRY(write_kept_from(store, lineage, from));
-
-    Lsn redo = TRY(control_of(oldest->point)).file.checkpoint_copy.redo;
-    for (size_t at = 0; at < line.size(); ++at) {
-        auto directory = incarnation_path(store, line[at].log);
-        auto wal = directory + "/" + store::kWalDirectory;
-        auto archive = directory + "/" + store::kWalArchiveDirectory;
-        Lsn needed_from = at < oldest->stretch ? kNoLimit : at == oldest->stretch ? redo : Lsn{};
-        TRY(wal::trim_wal(store.disk(), archive, needed_from, line[at].end));
-        // PostgreSQL looks after the WAL of a running one itself.
-        if (!line[at].is_newest()) TRY(wal::trim_wal(store.disk(), wal, needed_from, line[at].end));
-    }
-    return store.collect_garbage(lineage, {first.log, std::max(oldest->number, uint32_t{1})});
+Result<MomentSource> find_moment(const store::Store& store, uint64_t lineage,
+                                 const Moment& moment) {
+    Place place;
+    if (const Lsn* lsn = std::get_if<Lsn>(&moment)) place.lsn = *lsn;
+    if (const Time* time = std::get_if<Time>(&moment)) place.time = *time;
+    if (!place.lsn && !place.time) return newest_moment(store, lineage);
+    return past_moment(store, lineage, place);
 }
 
 }  // namespace tarn::compute

@@ -3,12 +3,13 @@
 //
 // A lineage's WAL is one line: incarnation after incarnation, each from where the one before was
 // known to end, and before the first its ancestors' up to where it was branched. Each incarnation
-// has all the WAL from the restore point that it began from.
+// has all the WAL from the restore point that it began from, until that is let go of.
 //
 // Invariants
 //   H1  a moment is opened from a restore point whose consistent_lsn is at or before it, and all
-//       WAL from there to the moment has been read and checked.
-//       [MomentTest.EachIsWhatWasCommittedByThen]
+//       WAL from there to the moment has been read and checked; it reaches everything that was
+//       known to be durable by then.
+//       [MomentTest.EachIsWhatWasCommittedByThen, MomentTest.DamagedWalIsDataLossAndNoOtherMoment]
 //   H2  what is promised by kept_from() is there: the promise is durable before anything goes.
 //       [MomentTest.HistoryThatIsLetGoOfTakesItsFilesAndNoOther]
 //   H3  nothing goes while somebody holds the history. [MomentTest.NothingGoesWhileSomebodyHoldsIt]
@@ -27,24 +28,26 @@
 namespace tarn::compute {
 
 // What a moment is opened from.
-struct Origin {
+struct MomentSource {
     uint64_t lineage = 0;  // that it lies in: the one asked about, or an ancestor
     store::RestorePoint point;
     PointControl control;
     wal::WalFiles files;  // of the incarnation that the moment lies in
     wal::WalEnd end;      // end.end is the moment
+    // The time that was asked for. Of a position: when the last transaction before it ended, or
+    // the restore point was taken if there is none since.
     Time time;
     std::vector<sys::Descriptor> held;  // while these are open nothing of it is removed
 };
 
-// bad_request when the moment lies ahead of the lineage's newest, or before the history that is
-// kept. data_loss when WAL is missing or damaged. unavailable while the compute is starting.
-Result<Origin> find_moment(const store::Store& store, uint64_t lineage, const Moment& moment);
+// bad_request when a position lies ahead of the lineage's newest, or a moment before the history
+// that is kept. data_loss when WAL is missing or damaged. unavailable while the compute is
+// starting.
+Result<MomentSource> find_moment(const store::Store& store, uint64_t lineage, const Moment& moment);
 
-// Keeps the lineage's history from being removed, as long as the descriptor is open; `exclusive`:
-// for the remover, nothing if somebody holds it.
-Result<std::optional<sys::Descriptor>> hold_history(const store::Store& store, uint64_t lineage,
-                                                    bool exclusive);
+// Keeps the lineage's history from being removed, as long as the descriptor is open. Waits for a
+// removal that is under way. not_found if there is no such lineage.
+Result<sys::Descriptor> hold_history(const store::Store& store, uint64_t lineage);
 
 // From where on every moment of a lineage can be opened; nothing is noted for one whose history
 // goes back to where it began.

@@ -56,8 +56,8 @@ Result<BranchPoint> Lineages::create_branch(uint64_t lineage, uint64_t parent,
 
 Result<BranchPoint> Lineages::find_moment(uint64_t lineage, const Moment& moment) const {
     ActAs acting(user_);
-    auto origin = TRY(compute::find_moment(store_, lineage, moment));
-    return BranchPoint{origin.end.end, origin.time};
+    auto source = TRY(compute::find_moment(store_, lineage, moment));
+    return BranchPoint{source.end.end, source.time};
 }
 
 Result<void> Lineages::begin_history(uint64_t lineage) const {
@@ -66,7 +66,10 @@ Result<void> Lineages::begin_history(uint64_t lineage) const {
     return write_kept_from(store_, lineage, {now.end.end, now.time});
 }
 
-Result<void> Lineages::trim_history(uint64_t lineage, Time time) const {
+Result<void> Lineages::trim_history(uint64_t lineage, Time time) {
+    // Nobody is made to wait for it: there is another round.
+    std::unique_lock one(births_, std::try_to_lock);
+    if (!one) return {};
     ActAs acting(user_);
     TRY_CTX(compute::trim_history(store_, lineage, time), "trim the history of lineage {}",
             lineage_text(lineage));

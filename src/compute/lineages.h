@@ -4,7 +4,7 @@
 // Removal has two steps: a lineage is marked as dropped, and goes when no child needs its history
 // any more. The mark outlives the server.
 //
-// Threads: any. Creating and dropping queue up; history has a lock of its own (history.h).
+// Threads: any. Creating and dropping queue up; who reads history holds it (history.h).
 #pragma once
 
 #include <map>
@@ -30,7 +30,8 @@ class Lineages {
     Result<BranchPoint> create_branch(uint64_t lineage, uint64_t parent, const Moment& moment);
     Result<BranchPoint> find_moment(uint64_t lineage, const Moment& moment) const;
     Result<void> begin_history(uint64_t lineage) const;
-    Result<void> trim_history(uint64_t lineage, Time time) const;
+    // Not now, if something is being created or dropped.
+    Result<void> trim_history(uint64_t lineage, Time time);
     // Nothing may run on it.
     Result<void> drop(uint64_t lineage);
     // Of an earlier server: what it had not finished, and what waited for a child to go.
@@ -45,7 +46,7 @@ class Lineages {
     const Layout& layout_;
     const ComputeUser& user_;
     const std::map<int, PostgresInstall>& installs_;
-    std::mutex births_;  // creating and dropping, one at a time
+    std::mutex births_;  // creating, dropping and trimming, one at a time
 };
 
 }  // namespace tarn::compute

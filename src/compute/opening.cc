@@ -142,8 +142,7 @@ Result<Opening> start_prepared(const Context& context, store::LogId log) {
     auto record = TRY(context.store.incarnation(log));
     Opening opening;
     opening.log = log;
-    opening.point = TRY(
-        store::load_restore_point(context.store.disk(), context.store.root().c_str(), record.base));
+    opening.point = TRY(context.store.restore_point(record.base));
     auto control = TRY(control_of(opening.point));
     auto files =
         TRY(wal::WalFiles::list(context.store.disk(), incarnation_path(context.store, log)));

@@ -100,18 +100,17 @@ Result<void> merge(Session& session, BranchRow& row, const BranchPatch& patch,
 
 Result<OperationRow> Branches::create(const BranchDraft& draft) {
     TRY(check_id("branch_id", draft.id));
-    auto point = TRY(find_point(draft));
+    auto past = TRY(find_past_point(draft));
     auto operation =
-        TRY(core_.meta.write([&](Session& session) { return insert(session, draft, point); }));
+        TRY(core_.meta.write([&](Session& session) { return insert(session, draft, past); }));
     core_.board.announce();
     return operation;
 }
 
 // Where the moment lies that is asked for, so that one that cannot be opened is refused here and
 // not found out by the operation.
-Result<std::optional<compute::BranchPoint>> Branches::find_point(const BranchDraft& draft) {
-    using Point = std::optional<compute::BranchPoint>;
-    if (!draft.at_lsn && !draft.at_time) return Point();
+Result<std::optional<Branches::PastPoint>> Branches::find_past_point(const BranchDraft& draft) {
+    if (!draft.is_past()) return std::optional<PastPoint>();
     auto source = TRY(core_.meta.read([&](Session& session) -> Result<std::optional<BranchRow>> {
         ProjectRow project = TRY(live_project(session, draft.project));
         // insert() says what follows from that.
@@ -120,20 +119,20 @@ Result<std::optional<compute::BranchPoint>> Branches::find_point(const BranchDra
         TRY(check_moment(draft, project, core_.now()));
         return std::optional(TRY(source_of(session, draft, project)));
     }));
-    if (!source) return Point();
+    if (!source) return std::optional<PastPoint>();
     if (source->state != State::ready) return conflicting_operation();
     compute::Moment moment;
     if (draft.at_lsn) moment = *draft.at_lsn;
     if (draft.at_time) moment = *draft.at_time;
     auto lock = core_.lineages.shared(source->lineage);
-    auto found = TRY_CTX(core_.computes.find_moment(source->lineage, moment),
+    auto point = TRY_CTX(core_.computes.find_moment(source->lineage, moment),
                          "create branch '{}' from '{}'", draft.id, source->id);
-    if (draft.at_time) found.time = *draft.at_time;
-    return Point(found);
+    if (draft.at_time) point.time = *draft.at_time;
+    return std::optional(PastPoint{source->uid, point});
 }
 
 Result<OperationRow> Branches::insert(Session& session, const BranchDraft& draft,
-                                      const std::optional<compute::BranchPoint>& point) {
+                                      const std::optional<PastPoint>& past) {
     ProjectRow project = TRY(live_project(session, draft.project));
     if (auto taken = TRY(meta::find_branch(session, project.uid, draft.id))) {
         if (draft.replace_existing && is_live(taken->state))
@@ -143,8 +142,10 @@ Result<OperationRow> Branches::insert(Session& session, const BranchDraft& draft
     if (!draft.values.expiration)
         return error(Code::invalid_argument, "Expiration must be specified when creating a branch")
             .with_hint("give one of spec.ttl, spec.expire_time and spec.no_expiry");
-    TRY(check_moment(draft, project, core_.now()));
     BranchRow source = TRY(source_of(session, draft, project));
+    // What was found is of a branch that is the source no more.
+    if (draft.is_past() && (!past || past->source_uid != source.uid))
+        return conflicting_operation();
     if (TRY(meta::all_branches(session, project.uid)).size() >= kMaxBranches)
         return error(Code::quota_exceeded, "branches limit exceeded");
 
@@ -155,7 +156,7 @@ Result<OperationRow> Branches::insert(Session& session, const BranchDraft& draft
     row.lineage = draw_lineage(core_.environment);
     row.source_uid = source.uid;
     row.source_name = branch_name(project.id, source.id);
-    if (point) row.source_lsn = point->lsn, row.source_time = point->time;
+    if (past) row.source_lsn = past->point.lsn, row.source_time = past->point.time;
     row.create_time = row.update_time = row.state_change_time = core_.now();
     TRY(merge(session, row, draft.values, project, core_.now()));
     TRY(meta::insert_branch(session, row));

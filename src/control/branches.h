@@ -24,6 +24,7 @@ struct BranchDraft {
     std::string source_branch;  // a name; "" for the project's default branch
     std::optional<Lsn> at_lsn;  // a moment in the source's past
     std::optional<Time> at_time;
+    bool is_past() const { return at_lsn || at_time; }
     BranchPatch values;
     bool replace_existing = false;
 };
@@ -53,9 +54,14 @@ class Branches {
     Result<void> purge_deleted(const std::string& uid);
 
   private:
-    Result<std::optional<compute::BranchPoint>> find_point(const BranchDraft& draft);
+    // A moment of the past that a branch is to begin at, and whose.
+    struct PastPoint {
+        std::string source_uid;
+        compute::BranchPoint point;
+    };
+    Result<std::optional<PastPoint>> find_past_point(const BranchDraft& draft);
     Result<meta::OperationRow> insert(meta::Session& session, const BranchDraft& draft,
-                                      const std::optional<compute::BranchPoint>& point);
+                                      const std::optional<PastPoint>& past);
     Result<meta::OperationRow> apply(meta::Session& session, const meta::ProjectRow& project,
                                      meta::BranchRow row, const BranchPatch& patch);
     Result<meta::OperationRow> drop(meta::Session& session, const meta::ProjectRow& project,

@@ -210,6 +210,48 @@ TEST_F(ControlTest, ABranchOfAPastMomentSaysWhichFromTheBeginning) {
     EXPECT_EQ(control_->branches.get("p", "by-time")->row.source_time, draft.at_time);
 }
 
+TEST_F(ControlTest, HistoryBeginsWhenTheOwnersRoleIsThere) {
+    make_project("p");
+    auto lineage = control_->branches.get("p", "production")->row.lineage;
+    EXPECT_TRUE(computes_.histories.contains(lineage));
+}
+
+TEST_F(ControlTest, AMomentIsOfTheSourceThatItWasFoundIn) {
+    make_project("p");
+    make_branch("p", "other");
+    BranchDraft draft;
+    draft.project = "p";
+    draft.id = "past";
+    draft.values.expiration = NoExpiry{};
+    draft.at_lsn = Lsn{0x1a00000};
+    // The default branch changes while the moment is looked for.
+    computes_.after_call = [&](const std::string& call) -> Result<void> {
+        if (call != "find_moment") return {};
+        ProjectPatch patch;
+        patch.default_branch = branch_name("p", "other");
+        EXPECT_EQ(message(control_->projects.update("p", patch)), "");
+        return {};
+    };
+    auto created = control_->branches.create(draft);
+    ASSERT_FALSE(created.ok());
+    EXPECT_EQ(created.error().code(), Code::conflict);
+    EXPECT_EQ(branch_ids("p"), (std::vector<std::string>{"other", "production"}));
+}
+
+TEST_F(ControlTest, OneHistoryThatCannotBeTrimmedHoldsUpNoOther) {
+    make_project("p");
+    make_project("q");
+    computes_.histories.clear();
+    bool failed = false;
+    computes_.before_call = [&](const std::string& call) -> Result<void> {
+        if (call != "trim_history" || std::exchange(failed, true)) return {};
+        return error(Code::io_error, "a disk that fails");
+    };
+    control_->history_keeper.run_once();
+    EXPECT_TRUE(failed);
+    EXPECT_EQ(computes_.histories.size(), 1u);
+}
+
 TEST_F(ControlTest, HistoryIsKeptAsLongAsTheProjectWants) {
     make_project("p");
     make_branch("p", "dev");

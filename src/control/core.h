@@ -64,8 +64,8 @@ struct Core {
     Options options;
 
     OperationBoard board;
-    // Held shared while a branch is made from the lineage, exclusively while its compute starts,
-    // stops or is removed.
+    // Held shared while a branch is made from the lineage or a moment in it is looked for,
+    // exclusively while its compute starts, stops or is removed.
     KeyedLocks lineages;
     std::atomic<FrontDoor*> front_door{nullptr};  // set once the proxy exists
 

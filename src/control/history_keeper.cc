@@ -12,13 +12,13 @@ namespace tarn::control {
 
 namespace {
 
-struct Kept {
+struct Branch {
     std::string lineage;
     Span retention;
 };
 
-Result<std::vector<Kept>> every_branch(meta::Session& session) {
-    std::vector<Kept> all;
+Result<std::vector<Branch>> every_branch(meta::Session& session) {
+    std::vector<Branch> all;
     constexpr auto kAll = std::numeric_limits<int64_t>::max();
     for (const auto& project : TRY(meta::list_projects(session, "", true, kAll)))
         for (const auto& branch : TRY(meta::all_branches(session, project.uid)))
@@ -42,19 +42,20 @@ void HistoryKeeper::run(const std::stop_token& stop) {
     std::mutex mutex;
     std::condition_variable_any rounds;
     while (!stop.stop_requested()) {
-        run_once();
+        run_once(stop);
         std::unique_lock lock(mutex);
         rounds.wait_for(lock, stop, core_.options.history_round, [] { return false; });
     }
 }
 
-void HistoryKeeper::run_once() {
+void HistoryKeeper::run_once(const std::stop_token& stop) {
     auto branches = core_.meta.read(every_branch);
     if (!branches.ok()) {
         log::error("control: look for branches: {}", branches.error().text());
         return;
     }
     for (const auto& [lineage, retention] : *branches) {
+        if (stop.stop_requested()) return;
         auto trimmed = core_.computes.trim_history(lineage, core_.now() - retention);
         if (!trimmed.ok()) log::warn("control: {}", trimmed.error().text());
     }

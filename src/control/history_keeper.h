@@ -18,7 +18,7 @@ class HistoryKeeper {
     void start();
     void stop();
 
-    void run_once();
+    void run_once(const std::stop_token& stop = {});
 
   private:
     void run(const std::stop_token& stop);

@@ -87,7 +87,8 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
         ->envname("TARN_LOG_LEVEL")
         ->capture_default_str();
     command
-        .add_flag("--development", options.development, "Allow idle times below 60 s, for tests")
+        .add_flag("--development", options.development,
+                  "Allow idle times below 60 s and history retention below 2 days, for tests")
         ->envname("TARN_DEVELOPMENT");
 }
 

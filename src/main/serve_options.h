@@ -29,7 +29,7 @@ struct ServeOptions {
     std::string admin = "admin@example.com";
     std::string profile_file;  // a databrickscfg to write host and token to
     std::string log_level = "info";
-    bool development = false;  // idle times below 60 s
+    bool development = false;  // idle times below 60 s, history retention below 2 days
 };
 
 // /var/lib/tarn for root, ~/.tarn for others.

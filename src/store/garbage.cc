@@ -36,8 +36,8 @@ struct Store::Kept {
     }
 };
 
-// Of the running incarnation the newest ones, of all those from `oldest` on. What an incarnation
-// began from is named by its record.
+// Keeps the newest two of the running incarnation, and of every incarnation those from `oldest` on.
+// What an incarnation began from is named by its record.
 Result<Store::Kept> Store::kept_as_recent(LogId running, const RestorePointId& oldest) const {
     Kept kept{.running = running, .restore_points = {}, .indexes = {}, .indexes_from = {}};
     for (uint32_t incarnation : TRY(incarnations(running.lineage))) {
@@ -84,8 +84,7 @@ Result<void> Store::keep_what_is_named(Kept& kept) const {
     // be readable, or nothing is removed.
     for (const auto& [incarnation, number] : read) {
         RestorePoint point =
-            TRY_CTX(load_restore_point(*disk_, root_.c_str(), {{lineage, incarnation}, number}),
-                    "collect garbage");
+            TRY_CTX(restore_point({{lineage, incarnation}, number}), "collect garbage");
         for (const IndexRef& index : point.indexes)
             if (index.lineage == lineage) kept.indexes.insert({index.incarnation, index.number});
     }
@@ -146,9 +145,12 @@ Result<void> Store::remove_all_but(const Kept& kept, LogId log) const {
     // No crash may bring a restore point back without its indexes.
     auto synced = sys::sync_directory(*disk_, incarnation_directory(root_.c_str(), log).text,
                                       sys::SyncSite::restore_point_directory);
-    if (!synced)
-        return poison_log(*disk_, root_.c_str(), log, std::move(synced).error())
-            .context("collect garbage");
+    if (!synced) {
+        Error failure = std::move(synced).error().context("collect garbage");
+        // Names of new log segments may be lost with it.
+        if (failure.code() != Code::io_error) return failure;
+        return poison_log(*disk_, root_.c_str(), log, std::move(failure));
+    }
     for (const std::string& path : index_paths)
         TRY_CTX(sys::remove_tree(*disk_, path), "collect garbage");
     return {};

@@ -135,8 +135,8 @@ Result<bool> Store::depends_on(uint64_t other, uint64_t lineage) const {
     // the lineage began from is the base of its first one.
     for (const RestorePointId& base : std::span(origins).subspan(1)) {
         if (base.number == 0) continue;
-        RestorePoint point = TRY_CTX(load_restore_point(*disk_, root_.c_str(), base),
-                                     "look for dependents of lineage {:016x}", lineage);
+        RestorePoint point =
+            TRY_CTX(restore_point(base), "look for dependents of lineage {:016x}", lineage);
         for (const IndexRef& index : point.indexes)
             if (index.lineage == lineage) return true;
     }
@@ -217,7 +217,7 @@ Result<std::optional<RestorePoint>> Store::newest_restore_point(LogId log) const
     std::vector<uint32_t> numbers = TRY(restore_points(log));
     std::optional<Error> damaged;
     while (!numbers.empty()) {
-        auto point = load_restore_point(*disk_, root_.c_str(), {log, numbers.back()});
+        auto point = restore_point({log, numbers.back()});
         if (point.ok()) return std::optional<RestorePoint>(std::move(point).value());
         if (point.error().code() != Code::data_loss) return std::move(point).error();
         log::error("restore point is damaged; an older one is used: {}", point.error().text());
@@ -239,10 +239,14 @@ Result<RestorePoint> Store::newest_restore_point(uint64_t lineage) const {
     if (base.number == 0)
         return error(Code::not_found, "lineage {:016x} has no restore point", lineage)
             .with_hint("it was never sealed: its import was cut short; make it again");
-    return load_restore_point(*disk_, root_.c_str(), base);
+    return restore_point(base);
 }
 
 // Numbers of the files `<number><suffix>` in an incarnation's directory, ascending.
+Result<RestorePoint> Store::restore_point(const RestorePointId& id) const {
+    return load_restore_point(*disk_, root_.c_str(), id);
+}
+
 Result<std::vector<uint32_t>> Store::numbered_files(LogId log, std::string_view suffix) const {
     std::vector<uint32_t> numbers;
     for (const std::string& name :

@@ -5,7 +5,8 @@
 // is removed by remove_unfinished(), that of an incarnation when the next one begins.
 //
 // Threads: calls for different lineages may run side by side, in any process. For one lineage the
-// caller serialises (it holds the lineage's lock); reading calls are free.
+// caller serialises (it holds the lineage's lock), but for collect_garbage(); reading calls are
+// free.
 #pragma once
 
 #include <map>
@@ -79,6 +80,8 @@ class Store {
     // base, and so on. not_found for a lineage that was never sealed.
     Result<RestorePoint> newest_restore_point(uint64_t lineage) const;
 
+    Result<RestorePoint> restore_point(const RestorePointId& id) const;
+
     // Makes the map file of an incarnation that begins from `base` (null: empty): files, sources,
     // indexes (each read whole and its checksum checked), next birth, store_root. The caller fills
     // in the other paths and positions afterwards. Scratch: nothing of it is synced.
@@ -98,7 +101,7 @@ class Store {
     // points of the running chain stay, those that any record names, those from `oldest` on
     // (number 0: none), and the indexes that a kept one names. The log itself stays. A compute may
     // be sealing meanwhile, but nobody branching. An error, and nothing is removed, while a record
-    // cannot be read that may name its history.
+    // cannot be read that may name its history; unless nothing would go anyway.
     Result<void> collect_garbage(uint64_t lineage, const RestorePointId& oldest = {}) const;
 
     // Ends an incarnation for ever: its map's state word, if the map is there.

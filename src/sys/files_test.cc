@@ -31,6 +31,21 @@ TEST_F(FilesTest, CreatedDurablyReadsBackAndLeavesNothingBeside) {
     EXPECT_EQ(list_names(disk, root).value(), std::vector<std::string>{"record"});
 }
 
+TEST_F(FilesTest, ReplacedDurablyIsTheOldOrTheNewAndLeavesNothingBeside) {
+    std::string path = root + "/promise";
+    auto replace = [&](const char* text) {
+        return replace_durably(disk, path, text, SyncSite::lineage_data,
+                               SyncSite::lineage_directory);
+    };
+    ASSERT_TRUE(replace("old").ok());
+    ASSERT_TRUE(replace("new").ok());
+    EXPECT_EQ(read_file(disk, path).value(), "new");
+    EXPECT_EQ(list_names(disk, root).value(), std::vector<std::string>{"promise"});
+    ASSERT_TRUE(make_directory(disk, path + ".tmp").ok());  // in the way
+    EXPECT_FALSE(replace("never").ok());
+    EXPECT_EQ(read_file(disk, path).value(), "new");
+}
+
 TEST_F(FilesTest, IsReadToItsEndWhateverSizeTheSystemTells) {
     std::string boot = read_file(disk, "/proc/sys/kernel/random/boot_id").value();
     EXPECT_EQ(boot.size(), 37u);

@@ -3,14 +3,12 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <span>
 #include <vector>
 
 #include "base/bytes.h"
 #include "pg/wal_format.h"
 #include "pg/wal_record.h"
-#include "store/paths.h"
 #include "sys/files.h"
 #include "wal/wal_ahead.h"
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kWindowBytes = 1 << 20;
 constexpr const char* kLimit = "the limit";
-constexpr const char* kMoment = "a later transaction";
+constexpr const char* kLaterTransaction = "a later transaction";
 
 // When a transaction ended, if this record says so.
 Result<std::optional<Time>> transaction_end(const pg::WalRecord& record) {
@@ -79,12 +79,8 @@ class Windows {
     uint64_t number_ = 0;
 };
 
-}  // namespace
-
-namespace {
-
-// Takes a record into account, or says why the walk stops before it.
-Result<void> count(const WalWalk& walk, const pg::WalRecord& record, WalEnd& end) {
+// Takes a record into account; says if and why the walk ends before or behind it.
+Result<void> take_record(const WalWalk& walk, const pg::WalRecord& record, WalEnd& end) {
     if (record.end > walk.limit.value) {
         end.reached = true;
         end.stopped_by = kLimit;
@@ -93,7 +89,7 @@ Result<void> count(const WalWalk& walk, const pg::WalRecord& record, WalEnd& end
     if (auto ended = TRY(transaction_end(record))) {
         if (walk.until && *ended > *walk.until) {
             end.reached = true;
-            end.stopped_by = kMoment;
+            end.stopped_by = kLaterTransaction;
             return {};
         }
         end.last_transaction = ended;
@@ -126,7 +122,7 @@ Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk) {
     while (end.stopped_by.empty()) {
         switch (walker.next(window, &record)) {
             case pg::WalStep::record:
-                TRY(count(walk, record, end));
+                TRY(take_record(walk, record, end));
                 break;
             case pg::WalStep::need_more_data:
                 window = TRY(windows.at(walker.needed()));

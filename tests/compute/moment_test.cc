@@ -4,12 +4,15 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "compute/attachments.h"
 #include "compute/history.h"
 #include "compute/layout.h"
+#include "store/lineage_record.h"
 #include "sys/clock.h"
+#include "sys/files.h"
 #include "world.h"
 
 namespace tarn::compute::testing {
@@ -75,6 +78,16 @@ class MomentTest : public ComputeTest {
         return count;
     }
 
+    // Segments that an incarnation of the root has, archived or not.
+    size_t count_wal(const std::string& incarnation) const {
+        size_t count = 0;
+        for (const char* name : {"wal", "wal_archive"})
+            for (const auto& entry : fs::directory_iterator(fmt::format(
+                     "{}/store/lineages/{}/{}/{}", directory_, kRoot, incarnation, name)))
+                if (entry.path().filename().string().size() == 24) ++count;
+        return count;
+    }
+
     std::vector<Known> known_;
     uint64_t next_ = 0xb0001;
 };
@@ -136,6 +149,71 @@ TEST_P(MomentTest, ABranchOfAPastMomentHasAPastOfItsOwn) {
     shared.lineage = kBranch;
     expect_as_known(shared, hidden.time);
     expect_as_known(shared, shared.lsn);
+    // Nor does its parent have to be there for that, once it has let go of that time.
+    value("ep-main", "CHECKPOINT");
+    value("ep-main", "CHECKPOINT");
+    ASSERT_OK(manager_->stop("ep-main"));
+    ASSERT_OK(manager_->trim_history(kRoot, sys::real_clock().now() + std::chrono::hours(1)));
+    expect_as_known(shared, hidden.time);
+}
+
+// Where an incarnation begins is a moment of its own WAL too.
+TEST_P(MomentTest, TheBeginningOfABranchIsAMomentOfIt) {
+    start_with_table();
+    add("shared", "ep-main", kRoot);
+    Known beginning = known_.back();
+    auto point = manager_->create_branch(kBranch, kRoot, "", beginning.time);
+    ASSERT_OK(point);
+    beginning.lineage = kBranch;
+    beginning.lsn = point->lsn;
+    expect_as_known(beginning, point->lsn);
+    ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
+    value("ep-branch", "DELETE FROM t");
+    expect_as_known(beginning, point->lsn);
+    value("ep-branch", "CHECKPOINT");
+    ASSERT_OK(manager_->stop("ep-branch"));
+    expect_as_known(beginning, point->lsn);
+}
+
+// H1
+TEST_P(MomentTest, DamagedWalIsDataLossAndNoOtherMoment) {
+    start_with_table();
+    add("before the damage", "ep-main", kRoot);
+    Known whole = known_.back();
+    add("damaged", "ep-main", kRoot);
+    kill_all();
+    Lsn at = known_.back().lsn;
+    std::string path = fmt::format("{}/store/lineages/{}/00000001/wal/00000001000000000000{:04X}",
+                                   directory_, kRoot, at.value >> 24);
+    std::fstream segment(path, std::ios::in | std::ios::out | std::ios::binary);
+    segment.seekp(static_cast<std::streamoff>((at.value - 40) & 0xffffff));
+    segment.write("damaged", 7);
+    segment.close();
+    ASSERT_TRUE(segment.good()) << path;
+    EXPECT_TRUE(refusal(kRoot, known_.back().time).starts_with("DATA_LOSS"))
+        << refusal(kRoot, known_.back().time);
+    EXPECT_TRUE(refusal(kRoot, at).starts_with("DATA_LOSS")) << refusal(kRoot, at);
+    expect_as_known(whole, whole.lsn);
+}
+
+// The clock was a day ahead when the second life began.
+TEST_P(MomentTest, AClockThatWasAheadHidesNoLife) {
+    start_with_table();
+    add("first life", "ep-main", kRoot);
+    kill_all();
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    add("second life", "ep-main", kRoot);
+    ASSERT_OK(manager_->stop("ep-main"));
+    auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
+    ASSERT_OK(store);
+    store::LogId log{*parse_lineage_id(kRoot), 2};
+    auto record = store->incarnation(log);
+    ASSERT_OK(record);
+    record->attachments[incarnation_key::begun] =
+        rfc3339(sys::real_clock().now() + std::chrono::hours(24));
+    auto path = fmt::format("{}/store/lineages/{}/00000002/incarnation", directory_, kRoot);
+    ASSERT_OK(sys::write_scratch(sys::real_disk(), path, store::encode(*record)));
+    for (const Known& known : known_) expect_as_known(known, known.time);
 }
 
 TEST_P(MomentTest, OutsideTheHistoryIsRefused) {
@@ -174,6 +252,7 @@ TEST_P(MomentTest, HistoryThatIsLetGoOfTakesItsFilesAndNoOther) {
     ASSERT_OK(manager_->trim_history(kRoot, known_[0].time - std::chrono::hours(1)));
     EXPECT_EQ(count_files(".restore"), points) << "nothing is that old";
 
+    ASSERT_GE(count_wal("00000001"), 4u);
     for (size_t oldest : {3u, 6u}) {
         ASSERT_OK(manager_->trim_history(kRoot, known_[oldest].time));
         EXPECT_LT(count_files(".restore"), points);
@@ -185,13 +264,36 @@ TEST_P(MomentTest, HistoryThatIsLetGoOfTakesItsFilesAndNoOther) {
             expect_as_known(known_[at], known_[at].time);
         }
     }
+    size_t indexes = count_files(".index");
     ASSERT_OK(manager_->trim_history(kRoot, sys::real_clock().now() + std::chrono::hours(1)));
+    EXPECT_LT(count_files(".index"), indexes);
+    EXPECT_EQ(count_wal("00000001"), 0u);
+    EXPECT_LE(count_wal("00000002"), 3u);
     EXPECT_EQ(count_files(".restore"), 3u) << "the newest two, and what the second life began from";
-    EXPECT_EQ(count_files("/00000001/wal/000000010000000000000002"), 0u);
     EXPECT_NE(refusal(kRoot, known_.back().time).find("before the history that is kept"),
               std::string::npos);
     ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
     EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), known_.back().rows);
+}
+
+// A life that has restore points of its own, wanted from before the first of them.
+TEST_P(MomentTest, HistoryCanBeginWithALife) {
+    start_with_table();
+    add("first life", "ep-main", kRoot);
+    value("ep-main", "CHECKPOINT");
+    kill_all();
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    add("second life, before its first checkpoint", "ep-main", kRoot);
+    Known known = known_.back();
+    value("ep-main", "CHECKPOINT");
+    ASSERT_OK(manager_->stop("ep-main"));
+    ASSERT_OK(manager_->trim_history(kRoot, known.time));
+    EXPECT_NE(refusal(kRoot, known_[1].time).find("before the history that is kept"),
+              std::string::npos);
+    expect_as_known(known, known.lsn);
+    expect_as_known(known, known.time);
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), known.rows);
 }
 
 // H3
@@ -209,8 +311,8 @@ TEST_P(MomentTest, NothingGoesWhileSomebodyHoldsIt) {
     ASSERT_OK(store);
     Time later = sys::real_clock().now() + std::chrono::hours(1);
     {
-        auto held = hold_history(*store, *parse_lineage_id(kRoot), false);
-        ASSERT_TRUE(held.ok() && held->has_value());
+        auto held = hold_history(*store, *parse_lineage_id(kRoot));
+        ASSERT_OK(held);
         ASSERT_OK(manager_->trim_history(kRoot, later));
         EXPECT_EQ(count_files(".restore"), points);
     }

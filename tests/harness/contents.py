@@ -6,10 +6,11 @@ checkpoint ends with that value where one that begins at a younger one has the v
 
 SEQUENCE_VALUES_LOGGED_AHEAD = 32
 
-DATABASES = "SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1"
+# Without those of which a DROP DATABASE has begun and not ended: nobody can connect to them (datconnlimit -2).
+DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY 1"
 
 CLUSTER = {
-    "databases": "SELECT datname, datallowconn, pg_encoding_to_char(encoding) FROM pg_database",
+    "databases": "SELECT datname, datallowconn, datconnlimit, pg_encoding_to_char(encoding) FROM pg_database",
     "roles": "SELECT rolname, rolsuper, rolcanlogin, rolcreatedb, rolcreaterole FROM pg_roles",
     "memberships": "SELECT roleid::regrole::text, member::regrole::text FROM pg_auth_members",
     "prepared transactions": "SELECT gid, owner, database FROM pg_prepared_xacts",

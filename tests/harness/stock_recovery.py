@@ -61,13 +61,23 @@ def collect_wal(lineage, target):
             below = target / source.name
             if source.is_file():
                 below.write_bytes(overlay(source.read_bytes(), below.read_bytes() if below.exists() else b"", SEGMENT))
-    for history in sorted(target.glob("*.history")):
+    for timeline, parent, begin in timelines(target):
+        suffix = f"{begin >> 32:08X}{begin % (1 << 32) // SEGMENT:08X}"
+        first, before = target / f"{timeline:08X}{suffix}", target / f"{parent:08X}{suffix}"
+        if first.exists() and before.exists():
+            first.write_bytes(overlay(first.read_bytes(), before.read_bytes(), begin % SEGMENT))
+
+
+def timelines(wal):
+    """(timeline, its parent, where it begins) of each but the first, oldest first."""
+    for history in sorted(wal.glob("*.history")):
         parent, begin = history.read_text().strip().splitlines()[-1].split("\t")[:2]
         high, low = (int(part, 16) for part in begin.split("/"))
-        suffix = f"{high:08X}{low // SEGMENT:08X}"
-        first, before = target / (history.stem + suffix), target / f"{int(parent):08X}{suffix}"
-        if first.exists() and before.exists():
-            first.write_bytes(overlay(first.read_bytes(), before.read_bytes(), low % SEGMENT))
+        yield int(history.stem, 16), int(parent), high << 32 | low
+
+
+def timeline_at(wal, lsn):
+    return max([1, *(timeline for timeline, _, begin in timelines(wal) if begin < lsn)])
 
 
 def overlay(data, below, end):
@@ -78,9 +88,13 @@ def overlay(data, below, end):
 
 
 class RecoveredPostgres(StockPostgres):
-    """A base copy brought to just before a position, or to a time, and opened there."""
+    """A base copy brought to just before a position, or to a time, and opened there.
 
-    def __init__(self, major, base, wal, lsn=None, time=None):
+    On the moment's own timeline: on a later one PostgreSQL would look for prepared transactions in segments that
+    it has restored under another name.
+    """
+
+    def __init__(self, major, base, wal, timeline, lsn=None, time=None):
         self.bin = binaries(major)
         self.make_root()
         shutil.copytree(base, self.data)
@@ -90,7 +104,7 @@ class RecoveredPostgres(StockPostgres):
         (self.data / "recovery.signal").touch()
         self.settings = {
             "restore_command": f"cp {wal}/%f %p",
-            "recovery_target_timeline": "latest",
+            "recovery_target_timeline": str(timeline),
             "recovery_target_action": "promote",
             "hot_standby": "off",
             "fsync": "off",

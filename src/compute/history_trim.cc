@@ -1,0 +1,141 @@
+// history_trim.cc: how far back a lineage's history goes, and letting go of what lies before.
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <sstream>
+
+#include "compute/history.h"
+#include "compute/layout.h"
+#include "compute/lives.h"
+#include "compute/opening.h"
+#include "store/paths.h"
+#include "sys/files.h"
+#include "wal/wal_trim.h"
+
+namespace tarn::compute {
+
+namespace {
+
+constexpr std::string_view kKeptFromMagic = "tarn kept_from 1";
+
+std::string lineage_path(const store::Store& store, uint64_t lineage, std::string_view name) {
+    return fmt::format("{}/{}", store::lineage_directory(store.root().c_str(), lineage).text, name);
+}
+
+// Nothing if `how` says not to wait and somebody is in the way.
+Result<std::optional<sys::Descriptor>> lock_history(const store::Store& store, uint64_t lineage,
+                                                    int how) {
+    std::string path = lineage_path(store, lineage, "history.lock");
+    sys::Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!fd.is_open() && errno == ENOENT)
+        return error(Code::not_found, "there is no lineage {}", lineage_text(lineage));
+    if (!fd.is_open()) return errno_error(errno, fmt::format("open {}", path));
+    int result = 0;
+    do result = ::flock(fd.fd(), how);
+    while (result != 0 && errno == EINTR);
+    if (result == 0) return std::optional(std::move(fd));
+    if (errno == EWOULDBLOCK) return std::optional<sys::Descriptor>();
+    return errno_error(errno, fmt::format("lock {}", path));
+}
+
+}  // namespace
+
+Result<sys::Descriptor> hold_history(const store::Store& store, uint64_t lineage) {
+    return std::move(*TRY(lock_history(store, lineage, LOCK_SH)));
+}
+
+Result<std::optional<KeptFrom>> kept_from(const store::Store& store, uint64_t lineage) {
+    std::string path = lineage_path(store, lineage, "kept_from");
+    auto text = sys::read_file(store.disk(), path);
+    if (!text && text.error().code() == Code::not_found) return std::optional<KeptFrom>();
+    std::istringstream lines(TRY(std::move(text)));
+    std::string magic, lsn, time;
+    if (!std::getline(lines, magic) || magic != kKeptFromMagic || !std::getline(lines, lsn) ||
+        !std::getline(lines, time))
+        return error(Code::data_loss, "{} does not say from where on history is kept", path);
+    return std::optional(KeptFrom{TRY_CTX(Lsn::parse(lsn), "read {}", path),
+                                  TRY_CTX(parse_rfc3339(time), "read {}", path)});
+}
+
+Result<void> write_kept_from(const store::Store& store, uint64_t lineage, const KeptFrom& from) {
+    return sys::replace_durably(
+        store.disk(), lineage_path(store, lineage, "kept_from"),
+        fmt::format("{}\n{}\n{}\n", kKeptFromMagic, from.lsn.text(), rfc3339(from.time)),
+        sys::SyncSite::lineage_data, sys::SyncSite::lineage_directory);
+}
+
+namespace {
+
+// The restore point that the oldest moments to be kept are opened from.
+struct Oldest {
+    size_t life = 0;
+    uint32_t number = 0;  // 0: what the life began from
+    store::RestorePoint point;
+};
+
+// The newest one taken by then, but never the newest of all: should that be damaged, there is
+// another.
+Result<std::optional<Oldest>> oldest_needed(const store::Store& store,
+                                            const std::vector<Life>& lives, Time time) {
+    for (size_t at = lives.size(); at-- > 0;) {
+        const Life& life = lives[at];
+        auto numbers = TRY(store.restore_points(life.log));
+        bool has_own = !numbers.empty();
+        if (life.is_newest() && has_own) numbers.pop_back();
+        size_t before = TRY(count_before(store, life.log, numbers, {std::nullopt, time, kNoLimit}));
+        if (before > 0) {
+            uint32_t number = numbers[before - 1];
+            return std::optional(Oldest{at, number, TRY(store.restore_point({life.log, number}))});
+        }
+        if (life.begun <= time && (has_own || !life.is_newest()))
+            return std::optional(Oldest{at, 0, TRY(store.restore_point(life.base))});
+    }
+    return std::optional<Oldest>();
+}
+
+Result<KeptFrom> beginning_with(const Oldest& oldest, const Life& life) {
+    if (oldest.number == 0) return KeptFrom{life.begin, life.begun};
+    return KeptFrom{TRY(consistent_lsn(oldest.point)), TRY(taken_at(oldest.point))};
+}
+
+// Removes WAL that neither recovery nor a moment needs: before `redo` in the oldest life that is
+// needed, all of the lives before, and what each had written behind the beginning of the next.
+Result<void> trim_wal_of(const store::Store& store, const std::vector<Life>& lives,
+                         const Oldest& oldest) {
+    Lsn redo = TRY(control_of(oldest.point)).file.checkpoint_copy.redo;
+    for (size_t at = 0; at < lives.size(); ++at) {
+        Lsn needed_from = at < oldest.life ? kNoLimit : at == oldest.life ? redo : Lsn{};
+        auto directory = incarnation_path(store, lives[at].log);
+        TRY(wal::trim_wal(store.disk(), directory + "/" + store::kWalArchiveDirectory, needed_from,
+                          lives[at].end));
+        // PostgreSQL looks after the WAL of the newest one itself.
+        if (!lives[at].is_newest())
+            TRY(wal::trim_wal(store.disk(), directory + "/" + store::kWalDirectory, needed_from,
+                              lives[at].end));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time) {
+    auto incarnations = store.incarnations(lineage);
+    if (!incarnations || incarnations->empty()) return {};
+    auto alone = TRY(lock_history(store, lineage, LOCK_EX | LOCK_NB));
+    if (!alone) return {};
+    auto lives = TRY(lives_of(store, lineage));
+    auto oldest = TRY(oldest_needed(store, lives, time));
+    if (!oldest) return {};
+    const Life& first = lives[oldest->life];
+    auto from = TRY(beginning_with(*oldest, first));
+    auto noted = TRY(kept_from(store, lineage));
+    if (!noted || noted->lsn < from.lsn) TRY(write_kept_from(store, lineage, from));
+    TRY(trim_wal_of(store, lives, *oldest));
+    // What the life began from is named by its record, and stays for that.
+    return store.collect_garbage(lineage, {first.log, std::max(oldest->number, uint32_t{1})});
+}
+
+}  // namespace tarn::compute

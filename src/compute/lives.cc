@@ -1,0 +1,61 @@
+#include "compute/lives.h"
+
+#include "base/log.h"
+#include "compute/attachments.h"
+#include "compute/layout.h"
+
+namespace tarn::compute {
+
+Result<std::vector<Life>> lives_of(const store::Store& store, uint64_t lineage) {
+    std::vector<Life> lives;
+    for (uint32_t number : TRY(store.incarnations(lineage))) {
+        auto record = TRY(store.incarnation({lineage, number}));
+        Life life;
+        life.log = record.log;
+        life.base = record.base;
+        life.begin = TRY(lsn_attachment(record.attachments, incarnation_key::wal_end));
+        life.begun = TRY(time_attachment(record.attachments, incarnation_key::begun));
+        if (!lives.empty()) lives.back().end = life.begin;
+        lives.push_back(life);
+    }
+    if (lives.empty())
+        return error(Code::not_found, "there is no lineage {}", lineage_text(lineage));
+    return lives;
+}
+
+Result<Lsn> consistent_lsn(const store::RestorePoint& point) {
+    return lsn_attachment(point.attachments, restore_point_key::consistent_lsn);
+}
+
+Result<Time> taken_at(const store::RestorePoint& point) {
+    return time_attachment(point.attachments, restore_point_key::taken);
+}
+
+namespace {
+
+Result<bool> is_before(const store::Store& store, const store::RestorePointId& id,
+                       const Place& place) {
+    auto point = store.restore_point(id);
+    if (!point) {
+        log::warn("compute: restore point {}: {}", text_of(id), point.error().text());
+        return false;
+    }
+    Lsn consistent = TRY(consistent_lsn(*point));
+    if (place.lsn) return consistent <= *place.lsn;
+    return TRY(taken_at(*point)) <= *place.time && consistent <= place.limit;
+}
+
+}  // namespace
+
+Result<size_t> count_before(const store::Store& store, store::LogId log,
+                            const std::vector<uint32_t>& numbers, const Place& place) {
+    size_t low = 0;
+    for (size_t high = numbers.size(); low < high;) {
+        size_t middle = (low + high) / 2;
+        bool before = TRY(is_before(store, {log, numbers[middle]}, place));
+        (before ? low : high) = before ? middle + 1 : middle;
+    }
+    return low;
+}
+
+}  // namespace tarn::compute

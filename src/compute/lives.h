@@ -1,0 +1,45 @@
+// lives.h: the lives of a lineage in one line: its incarnations, and which WAL is whose.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/lsn.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "store/lineage.h"
+
+namespace tarn::compute {
+
+inline constexpr Lsn kNoLimit{~uint64_t{0}};
+
+// One incarnation's part of the line: the WAL in (begin, end].
+struct Life {
+    store::LogId log;
+    store::RestorePointId base;  // what it began from
+    Lsn begin;
+    Lsn end = kNoLimit;  // where the next one began
+    Time begun;
+    bool is_newest() const { return end == kNoLimit; }
+};
+
+// Oldest first, at least one. not_found if there is no such lineage.
+Result<std::vector<Life>> lives_of(const store::Store& store, uint64_t lineage);
+
+// A place in the line that restore points are compared with: a position, or else a time, of which
+// nothing behind `limit` counts.
+struct Place {
+    std::optional<Lsn> lsn;
+    std::optional<Time> time;
+    Lsn limit = kNoLimit;
+};
+
+// How many of a life's numbered restore points lie before the place. One that cannot be read does
+// not: an older one serves too, there is only more WAL to replay.
+Result<size_t> count_before(const store::Store& store, store::LogId log,
+                            const std::vector<uint32_t>& numbers, const Place& place);
+
+Result<Lsn> consistent_lsn(const store::RestorePoint& point);
+Result<Time> taken_at(const store::RestorePoint& point);
+
+}  // namespace tarn::compute
