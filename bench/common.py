@@ -36,7 +36,13 @@ def options(text, keys, **more):
     return parser.parse_args()
 
 
-STARTED = time.monotonic()
+def processor_times():
+    """(all, taken by other guests of the machine) since it started, in ticks."""
+    times = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return sum(times), times[7]
+
+
+STARTED, TIMES = time.monotonic(), processor_times()
 
 
 def progress(text):
@@ -46,6 +52,8 @@ def progress(text):
 def finish(keys, values):
     missing = set(keys) ^ set(values)
     assert not missing, f"the JSON line and --help disagree about {missing}"
+    whole, stolen = (now - then for now, then in zip(processor_times(), TIMES))
+    progress(f"other guests took {100 * stolen / max(whole, 1):.0f} % of the processors' time meanwhile")
     print(json.dumps({key: round(values[key], 4) if isinstance(values[key], float) else values[key] for key in keys}), flush=True)
 
 
