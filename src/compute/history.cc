@@ -66,11 +66,11 @@ Result<MomentSource> newest_moment(const store::Store& store, uint64_t lineage) 
     if (incarnations.empty())
         return error(Code::not_found, "there is no lineage {}", lineage_text(lineage));
     store::LogId log{lineage, incarnations.back()};
-    Time now = sys::real_clock().now();
     // In this order: restore points and flush positions only grow, so the position read last is at
     // or behind what the restore point needs.
     auto point = TRY(store.newest_restore_point(lineage));
     auto durable = TRY(durable_of(store, log));
+    Time now = sys::real_clock().now();
     auto source = TRY(read_on(store, log, std::move(point), {durable.most, std::nullopt}));
     Lsn least = std::max(durable.least, TRY(consistent_lsn(source.point)));
     if (source.end.end < least) return too_short(source, least);
@@ -118,23 +118,26 @@ bool is_ahead(Lsn position, const MomentSource& source, const Reach& reach) {
     return position > end && (!source.end.reached || reach.limit < position);
 }
 
-Result<MomentSource> moment_in(const store::Store& store, const Life& life, const Place& place) {
+// Nothing if even what the life began from looks later than the place: a clock was set back.
+Result<std::optional<MomentSource>> moment_in(const store::Store& store, const Life& life,
+                                              const Place& place) {
     Durable durable;
     if (life.is_newest()) durable = TRY(durable_of(store, life.log));
     Reach reach{std::min({life.end, place.limit, durable.most}), place.time};
     if (place.lsn) reach.limit = std::min(reach.limit, *place.lsn);
     auto ids = TRY(beginnings(store, life, place));
+    std::optional<Error> unreadable;
     for (; !ids.empty(); ids.pop_back()) {
         auto point = store.restore_point(ids.back());
         if (!point) {
-            log::warn("compute: restore point {}: {}", text_of(ids.back()), point.error().text());
+            unreadable = point.error();
+            log::warn("compute: restore point {}: {}", text_of(ids.back()), unreadable->text());
             continue;
         }
         Lsn consistent = TRY(consistent_lsn(*point));
         Time taken = TRY(taken_at(*point));
         auto source = TRY(read_on(store, life.log, std::move(*point), reach));
         TRY(check(source, life, place, durable));
-        // A clock was set back: transactions before the restore point look later than it.
         if (source.end.end < consistent && source.end.reached) continue;
         if (source.end.end < consistent) return too_short(source, consistent);
         if (place.lsn && is_ahead(*place.lsn, source, reach))
@@ -142,10 +145,12 @@ Result<MomentSource> moment_in(const store::Store& store, const Life& life, cons
                          place_text(place), source.end.end.text())
                 .with_hint("give a position up to that one");
         source.time = place.time.value_or(source.end.last_transaction.value_or(taken));
-        return source;
+        return std::optional(std::move(source));
     }
-    return error(Code::data_loss, "no restore point of lineage {} from before {} can be read",
-                 lineage_text(life.log.lineage), place_text(place));
+    if (unreadable || place.lsn)
+        return error(Code::data_loss, "no restore point of lineage {} from before {} can be read",
+                     lineage_text(life.log.lineage), place_text(place));
+    return std::optional<MomentSource>();
 }
 
 Result<void> check_kept(const store::Store& store, uint64_t lineage, const Place& place) {
@@ -179,18 +184,20 @@ Result<MomentSource> past_moment(const store::Store& store, uint64_t lineage, Pl
         held.push_back(TRY(std::move(hold)));
         TRY(check_kept(store, lineage, place));
         auto lives = TRY(lives_of(store, lineage));
-        auto found = std::find_if(lives.rbegin(), lives.rend(),
-                                  [&](const Life& life) { return is_in(life, place); });
-        if (found != lives.rend()) {
-            auto source = TRY(moment_in(store, *found, place));
+        auto life = std::find_if(lives.rbegin(), lives.rend(),
+                                 [&](const Life& each) { return is_in(each, place); });
+        for (; life != lives.rend(); ++life) {
+            auto source = TRY(moment_in(store, *life, place));
+            // What it began with was later than its beginning says: the moment lies before.
+            if (!source || source->end.end < life->begin) continue;
             // A clock that was ahead when the next life began: does the time lie in that one?
-            while (place.time && source.end.end == found->end) {
-                auto later = TRY(moment_in(store, *--found, place));
-                if (later.end.end <= source.end.end) break;
+            while (place.time && source->end.end == life->end) {
+                auto later = TRY(moment_in(store, *--life, place));
+                if (!later || later->end.end <= source->end.end) break;
                 source = std::move(later);
             }
-            source.held = std::move(held);
-            return source;
+            source->held = std::move(held);
+            return std::move(*source);
         }
         place.limit = std::min(place.limit, lives.front().begin);
         auto parent = TRY(parent_of(store, lineage));

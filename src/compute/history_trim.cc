@@ -123,7 +123,8 @@ Result<void> trim_wal_of(const store::Store& store, const std::vector<Life>& liv
 
 Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time) {
     auto incarnations = store.incarnations(lineage);
-    if (!incarnations || incarnations->empty()) return {};
+    if (!incarnations && incarnations.error().code() == Code::not_found) return {};
+    if (TRY(std::move(incarnations)).empty()) return {};
     auto alone = TRY(lock_history(store, lineage, LOCK_EX | LOCK_NB));
     if (!alone) return {};
     auto lives = TRY(lives_of(store, lineage));

@@ -67,7 +67,7 @@ Result<void> Lineages::begin_history(uint64_t lineage) const {
 }
 
 Result<void> Lineages::trim_history(uint64_t lineage, Time time) {
-    // Nobody is made to wait for it: there is another round.
+    // It waits for nobody: there is another round.
     std::unique_lock one(births_, std::try_to_lock);
     if (!one) return {};
     ActAs acting(user_);

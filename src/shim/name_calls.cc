@@ -73,12 +73,24 @@ bool was_removed(int fd) {
     return ::fstat(fd, &status) == 0 && status.st_nlink == 0;
 }
 
+// The file in the map; null, with errno, where that has no room.
+store::FileEntry* enter_file(const Name& name) {
+    int failure = 0;
+    bool created = false;
+    store::FileEntry* file = log().map().find_or_create(name.type.id, &created, &failure);
+    if (!file) errno = -failure;
+    return file;
+}
+
 // The stub says whether the file exists; the map says what it is.
 int enter_pages(Handle* handle, int fd, const Name& name, int flags, const char* path) {
     store::FileEntry* file = log().map().find(name.type.id);
+    bool removed = !file && was_removed(fd);
+    // Of a stub that was made while another process removed what had that name before.
+    if (!file && !removed && (flags & O_CREAT)) file = enter_file(name);
     if (!file) {
         // Somebody may have removed both since.
-        int failure = was_removed(fd) ? ENOENT : EIO;
+        int failure = removed ? ENOENT : EIO;
         if (failure == EIO) report("finds a stub without a file:", path, EIO);
         real::close(fd);
         return fail(failure);
@@ -128,11 +140,7 @@ int open_any(const char* path, int flags, mode_t mode) {
     if (has_pages(name)) flags &= ~(O_DIRECT | O_SYNC | O_DSYNC);
     // Before the stub: whoever finds that finds the file too. One whose stub could not be made is
     // an empty file that nobody opens.
-    if (has_pages(name) && (flags & O_CREAT)) {
-        int failure = 0;
-        bool created = false;
-        if (!log().map().find_or_create(name.type.id, &created, &failure)) return fail(-failure);
-    }
+    if (has_pages(name) && (flags & O_CREAT) && !enter_file(name)) return -1;
     int fd = real::open(path, flags, mode);
     if (fd < 0) return fd;
     if (fd >= kMaxDescriptors) {

@@ -77,8 +77,10 @@ Result<void> link_segment(sys::Disk& disk, const WalFiles& files, SegmentId segm
     return {};
 }
 
-Result<void> copy_histories(sys::Disk& disk, const WalFiles& files, const std::string& target) {
+Result<void> copy_histories(sys::Disk& disk, const WalFiles& files, const std::string& target,
+                            uint32_t newest) {
     for (const auto& [tli, text] : files.histories()) {
+        if (tli > newest) continue;
         char name[pg::kHistoryNameLength + 1];
         pg::format_history_name(tli, name);
         std::string path = target + "/" + name;
@@ -89,10 +91,16 @@ Result<void> copy_histories(sys::Disk& disk, const WalFiles& files, const std::s
     return {};
 }
 
-// Exactly the segments of the plan, the last one cut.
+// Exactly the segments of the plan, the last one cut; of the timelines up to its end. On one that
+// begins only there PostgreSQL would not find prepared transactions: it looks for them in segments
+// of the timeline that it has replayed.
 Result<void> carry_cut(sys::Disk& disk, const WalFiles& files, const std::string& target,
                        const CarryPlan& plan) {
     auto timelines = TRY(files.timelines_from(plan.tli));
+    std::erase_if(timelines, [&](const TimelineSpan& span) {
+        return span.tli > plan.tli && span.begin >= plan.end;
+    });
+    TRY(copy_histories(disk, files, target, timelines.back().tli));
     uint64_t last = (plan.end.value - 1) / kSegmentBytes;
     for (uint64_t number = plan.from.value / kSegmentBytes; number <= last; ++number) {
         const SegmentId* segment = files.choose(timelines, number);
@@ -113,10 +121,10 @@ Result<void> carry(sys::Disk& disk, const WalFiles& files, const std::string& ta
     if (plan.end <= plan.from)
         return error(Code::invalid_argument, "WAL from {} to {} holds no record", plan.from.text(),
                      plan.end.text());
-    TRY(copy_histories(disk, files, target));
     if (plan.cut) {
         TRY(carry_cut(disk, files, target, plan));
     } else {
+        TRY(copy_histories(disk, files, target, ~uint32_t{0}));
         for (const auto& [segment, path] : files.segments()) {
             if (segment.number < plan.from.value / kSegmentBytes) continue;
             if (segment.number > plan.end.value / kSegmentBytes && TRY(holds_nothing(disk, path)))

@@ -167,6 +167,7 @@ TEST_P(MomentTest, TheBeginningOfABranchIsAMomentOfIt) {
     beginning.lineage = kBranch;
     beginning.lsn = point->lsn;
     expect_as_known(beginning, point->lsn);
+    expect_as_known(beginning, point->time);
     ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
     value("ep-branch", "DELETE FROM t");
     expect_as_known(beginning, point->lsn);
@@ -318,6 +319,26 @@ TEST_P(MomentTest, NothingGoesWhileSomebodyHoldsIt) {
     }
     ASSERT_OK(manager_->trim_history(kRoot, later));
     EXPECT_EQ(count_files(".restore"), 2u);
+}
+
+// PostgreSQL reads prepared transactions back from WAL when its recovery ends.
+TEST_P(MomentTest, PreparedTransactionsAreThereAtTheBeginningOfALife) {
+    ASSERT_OK(manager_->create_root(kRoot, GetParam()));
+    auto parent = spec("ep-main", kRoot);
+    parent.pg_settings = {{"max_prepared_transactions", "5"}};
+    ASSERT_OK(manager_->start(parent));
+    value("ep-main", "CREATE TABLE t (n int)");
+    value("ep-main", "CHECKPOINT");
+    value("ep-main", "BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'open'");
+    auto point = manager_->create_branch(kBranch, kRoot, "", sys::real_clock().now());
+    ASSERT_OK(point);
+    ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
+    const char* again = "00000000000a0003";
+    ASSERT_OK(manager_->create_branch(again, kBranch, "", point->lsn));
+    ASSERT_OK(manager_->start(spec("ep-again", again)));
+    EXPECT_EQ(value("ep-again", "SELECT gid FROM pg_prepared_xacts"), "open");
+    value("ep-again", "COMMIT PREPARED 'open'");
+    EXPECT_EQ(value("ep-again", "SELECT count(*) FROM t"), "1");
 }
 
 INSTANTIATE_TEST_SUITE_P(Postgres, MomentTest, ::testing::Values(16, 17, 18),
