@@ -205,15 +205,21 @@ TEST_F(LineageTest, ASealWithNothingNewTakesNoIndex) {
     EXPECT_EQ(second.indexes[0].number, 1u);
 }
 
+// A block and a restore point each round.
+std::vector<RestorePoint> seal_rounds(Running& running, int rounds) {
+    std::vector<RestorePoint> points;
+    for (int round = 1; round <= rounds; ++round) {
+        running.write(static_cast<uint32_t>(round), round);
+        points.push_back(running.seal(points.empty() ? nullptr : &points.back(), nullptr));
+    }
+    return points;
+}
+
 TEST_F(LineageTest, GarbageGoesAndWhatIsNamedStays) {
     good(store.create_lineage({1, {}, {}}));
     LogId log = begin(store, 1, nullptr);
     Running running(store, log);
-    std::vector<RestorePoint> points;
-    for (int round = 1; round <= 6; ++round) {
-        running.write(static_cast<uint32_t>(round), round);
-        points.push_back(running.seal(points.empty() ? nullptr : &points.back(), nullptr));
-    }
+    std::vector<RestorePoint> points = seal_rounds(running, 6);
     good(store.create_lineage({2, points[1].id, {}}));
     LogId child = begin(store, 2, &points[1]);
     good(store.collect_garbage(1));
@@ -234,11 +240,7 @@ TEST_F(LineageTest, WhatIsAskedForIsKeptWithItsIndexes) {
     good(store.create_lineage({1, {}, {}}));
     LogId log = begin(store, 1, nullptr);
     Running running(store, log);
-    std::vector<RestorePoint> points;
-    for (int round = 1; round <= 8; ++round) {
-        running.write(static_cast<uint32_t>(round), round);
-        points.push_back(running.seal(points.empty() ? nullptr : &points.back(), nullptr));
-    }
+    std::vector<RestorePoint> points = seal_rounds(running, 8);
     good(store.collect_garbage(1, points[3].id));
     EXPECT_EQ(good(store.restore_points(log)), (std::vector<uint32_t>{4, 5, 6, 7, 8}));
     good(store.create_lineage({2, points[3].id, {}}));
@@ -267,12 +269,8 @@ struct DamagedRecordTest : LineageTest {
             good(store.create_lineage({lineage, {}, {}}));
             LogId log = begin(store, lineage, nullptr);
             Running running(store, log);
-            std::optional<RestorePoint> point;
-            for (int round = 1; round <= 6; ++round) {
-                running.write(static_cast<uint32_t>(round), round);
-                point = running.seal(point ? &*point : nullptr, nullptr);
-                if (lineage == 1 && round == 2) second = point->id;
-            }
+            std::vector<RestorePoint> points = seal_rounds(running, 6);
+            if (lineage == 1) second = points[1].id;
         }
         RestorePoint point = good(load_restore_point(store.disk(), store.root().c_str(), second));
         good(store.create_lineage({2, second, {}}));

@@ -26,14 +26,24 @@ Result<void> write_new(Disk& disk, const std::string& path, std::string_view byt
     return file.write(bytes.data(), bytes.size(), 0);
 }
 
-Result<void> write_and_rename(Disk& disk, const std::string& path, const std::string& beside,
-                              std::string_view bytes, SyncSite data) {
+Result<void> write_beside_and_rename(Disk& disk, const std::string& path, const std::string& beside,
+                                     std::string_view bytes, SyncSite data) {
     File file = TRY(File::open(disk, beside, O_WRONLY | O_CREAT | O_TRUNC));
     TRY(file.write(bytes.data(), bytes.size(), 0));
     TRY(file.sync(data));
     int result = disk.rename(beside.c_str(), path.c_str());
     if (result < 0) return failed(result, "rename to", path);
     return {};
+}
+
+// Puts synced bytes in place of what is at `path`, by a name that is not durable yet.
+Result<void> put_in_place(Disk& disk, const std::string& path, std::string_view bytes,
+                          SyncSite data) {
+    std::string beside = path + ".tmp";
+    auto written = write_beside_and_rename(disk, path, beside, bytes, data);
+    // Nobody looks at a leftover, and the next attempt begins by emptying it.
+    if (!written) disk.unlink(beside.c_str());
+    return written;
 }
 
 }  // namespace
@@ -116,12 +126,7 @@ Result<std::string> read_file(Disk& disk, const std::string& path) {
 Result<void> create_durably(Disk& disk, const std::string& path, std::string_view bytes,
                             SyncSite data, SyncSite directory) {
     if (TRY(exists(disk, path))) return error(Code::already_exists, "create {}: it exists", path);
-    std::string beside = path + ".tmp";
-    if (auto written = write_and_rename(disk, path, beside, bytes, data); !written) {
-        // Nobody looks at a leftover, and the next attempt begins by emptying it.
-        disk.unlink(beside.c_str());
-        return written;
-    }
+    TRY(put_in_place(disk, path, bytes, data));
     auto named = sync_directory(disk, parent_of(path), directory);
     // A name that is there, but not for good, would be taken for a promise.
     if (!named) disk.unlink(path.c_str());
@@ -130,11 +135,7 @@ Result<void> create_durably(Disk& disk, const std::string& path, std::string_vie
 
 Result<void> replace_durably(Disk& disk, const std::string& path, std::string_view bytes,
                              SyncSite data, SyncSite directory) {
-    std::string beside = path + ".tmp";
-    if (auto written = write_and_rename(disk, path, beside, bytes, data); !written) {
-        disk.unlink(beside.c_str());
-        return written;
-    }
+    TRY(put_in_place(disk, path, bytes, data));
     return sync_directory(disk, parent_of(path), directory);
 }
 
