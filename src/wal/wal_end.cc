@@ -105,18 +105,14 @@ Result<void> take_record(const WalWalk& walk, const pg::WalRecord& record, WalEn
     return {};
 }
 
-}  // namespace
-
-Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk) {
+// Walks to the end, or to what fails, and leaves in `end` how far it came.
+Result<void> walk_on(const WalFiles& files, const WalWalk& walk, WalEnd& end) {
     auto timelines = TRY(files.timelines_from(walk.tli));
     Windows windows(files, std::move(timelines), walk.system_identifier);
     pg::WalWalker walker({.major = walk.major,
                           .segment_size = static_cast<uint32_t>(kSegmentBytes),
                           .system_identifier = walk.system_identifier},
                          {.lsn = walk.from.value});
-    WalEnd end;
-    end.end = walk.from;
-    end.tli = walk.tli;
     pg::WalWindow window;
     pg::WalRecord record;
     while (end.stopped_by.empty()) {
@@ -140,7 +136,24 @@ Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk) {
         return error(Code::data_loss, "WAL is damaged behind {} on timeline {}: {}, and it goes on",
                      end.end.text(), end.tli, end.stopped_by)
             .with_hint("bring the segment back from a copy; nothing was changed");
-    return end;
+    return {};
+}
+
+}  // namespace
+
+WalReading read_wal(const WalFiles& files, const WalWalk& walk) {
+    WalReading reading;
+    reading.end.end = walk.from;
+    reading.end.tli = walk.tli;
+    if (auto walked = walk_on(files, walk, reading.end); !walked)
+        reading.broken = std::move(walked).error();
+    return reading;
+}
+
+Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk) {
+    WalReading reading = read_wal(files, walk);
+    if (reading.broken) return std::move(*reading.broken);
+    return std::move(reading.end);
 }
 
 }  // namespace tarn::wal

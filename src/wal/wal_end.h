@@ -36,4 +36,11 @@ struct WalWalk {
 // when not even the record at `from` can be read.
 Result<WalEnd> find_end(const WalFiles& files, const WalWalk& walk);
 
+// The same walk for who wants to know how far it came: `end` is good in any case.
+struct WalReading {
+    WalEnd end;
+    std::optional<Error> broken;  // what find_end() fails with
+};
+WalReading read_wal(const WalFiles& files, const WalWalk& walk);
+
 }  // namespace tarn::wal
