@@ -2,93 +2,159 @@
 
 #include <fcntl.h>
 
-#include <map>
-#include <optional>
-#include <tuple>
-#include <vector>
+#include <algorithm>
 
-#include "store/index_writer.h"
 #include "store/paths.h"
 #include "store/slot_scan.h"
-#include "sys/files.h"
 
 namespace tarn::store {
 
 namespace {
 
-struct Found {
-    LogId log;
-    uint64_t slot;
-    uint32_t page_crc;
+constexpr size_t kOpenFiles = 64;
+constexpr uint64_t kHeadersAtOnce = 64;
+constexpr uint64_t kSlotsBetweenProgress = 4096;
+
+Error damaged(const char* what, const SlotClaim& claim) {
+    return error(Code::data_loss, "{} of slot {} in log {:016x}/{} is not what was written", what,
+                 claim.slot, claim.log.lineage, claim.log.incarnation);
+}
+
+// Where an entry of a loaded index says that its page lies.
+Result<SlotClaim> claim_of(const IndexReader& index, const FileBirth& file,
+                           const IndexEntry& entry) {
+    Location location{entry.location};
+    if (location.source() == 0 || location.source() > index.header()->source_count)
+        return error(Code::data_loss, "an index names source {} of {}", location.source(),
+                     index.header()->source_count);
+    return SlotClaim{file, entry.block, entry.page_crc, index.sources()[location.source() - 1],
+                     location.slot()};
+}
+
+// The newest index that knows the block has the answer; nullopt: zeros.
+Result<std::optional<SlotClaim>> look_up(const std::vector<LoadedIndex>& indexes,
+                                         const FileBirth& file, uint32_t block) {
+    for (const LoadedIndex& index : indexes) {
+        IndexEntry entry;
+        IndexAnswer answer = index.reader().lookup(file.id, file.birth, block, &entry);
+        if (answer == IndexAnswer::unknown) continue;
+        if (answer == IndexAnswer::zeros) break;
+        return std::optional(TRY(claim_of(index.reader(), file, entry)));
+    }
+    return std::optional<SlotClaim>();
+}
+
+// Invariants X1 and X2 of docs/formats/index.md, on which every look-up rests.
+Result<void> check_order(const IndexReader& index, uint64_t lineage) {
+    for (uint32_t i = 0; i < index.header()->source_count; ++i)
+        if (index.sources()[i].lineage != lineage)
+            return error(Code::data_loss, "source {} is a log of lineage {:016x}", i + 1,
+                         index.sources()[i].lineage);
+    std::optional<FileBirth> before;
+    for (uint64_t i = 0; i < index.header()->file_count; ++i) {
+        const IndexFile& file = index.files()[i];
+        FileBirth identity{file.id, file.birth};
+        const IndexEntry* entries = index.entries(&file);
+        bool sorted = !before || *before < identity;
+        for (uint32_t at = 1; at < file.entries; ++at)
+            sorted = sorted && entries[at - 1].block < entries[at].block;
+        if (!sorted) return error(Code::data_loss, "file {} or its blocks are out of order", i);
+        before = identity;
+    }
+    return {};
+}
+
+// An entry of an index, in few bytes: an index may have hundreds of millions.
+struct EntryPlace {
+    uint64_t location;
+    uint32_t file;
+    uint32_t entry;  // of the file's
 };
 
-class Verifier {
-  public:
-    Verifier(sys::Disk& disk, const char* root) : disk_(disk), root_(root) {}
-
-    Result<void> load(const RestorePoint& point) {
-        for (const IndexRef& ref : point.indexes)
-            indexes_.push_back(TRY(LoadedIndex::load(disk_, root_, ref)));
-        return {};
+// All that an index names, in the order in which it lies on disk.
+std::vector<EntryPlace> entries_of(const IndexReader& index) {
+    std::vector<EntryPlace> places;
+    places.reserve(index.header()->entry_count);
+    for (uint32_t file = 0; file < index.header()->file_count; ++file) {
+        const IndexEntry* entries = index.entries(&index.files()[file]);
+        for (uint32_t at = 0; at < index.files()[file].entries; ++at)
+            places.push_back({entries[at].location, file, at});
     }
+    std::sort(places.begin(), places.end(),
+              [](const EntryPlace& a, const EntryPlace& b) { return a.location < b.location; });
+    return places;
+}
 
-    // The newest index that knows the block has the answer; nullopt: zeros.
-    Result<std::optional<Found>> look_up(const FileRecord& file, uint32_t block) const {
-        for (const LoadedIndex& index : indexes_) {
-            IndexEntry entry;
-            IndexAnswer answer = index.reader().lookup(file.id, file.birth, block, &entry);
-            if (answer == IndexAnswer::unknown) continue;
-            if (answer == IndexAnswer::zeros) break;
-            Location location{entry.location};
-            if (location.source() == 0 || location.source() > index.reader().header()->source_count)
-                return error(Code::data_loss, "an index names source {} of {}", location.source(),
-                             index.reader().header()->source_count);
-            LogId log = index.reader().sources()[location.source() - 1];
-            return std::optional<Found>({log, location.slot(), entry.page_crc});
-        }
-        return std::optional<Found>();
-    }
-
-    Result<void> read(const Found& found, const FileRecord& file, uint32_t block, void* page) {
-        SlotHeader header;
-        sys::File* slots = TRY(segment(found, true));
-        TRY(slots->read(&header, sizeof header, found.slot % kSlotsPerSegment * sizeof header));
-        bool expected = slot_state(header, found.log, found.slot) == SlotState::written &&
-                        header.kind == SlotKind::page && header.file == file.id &&
-                        header.birth == file.birth && header.block == block &&
-                        header.page_crc == found.page_crc;
-        if (!expected) return damaged("header", found);
-        sys::File* pages = TRY(segment(found, false));
-        TRY(pages->read(page, kBlockBytes, found.slot % kSlotsPerSegment * kBlockBytes));
-        if (crc32c(0, page, kBlockBytes) != found.page_crc) return damaged("page", found);
-        return {};
-    }
-
-  private:
-    static Error damaged(const char* what, const Found& found) {
-        return error(Code::data_loss, "{} of slot {} in log {:016x}/{} is not what was written",
-                     what, found.slot, found.log.lineage, found.log.incarnation);
-    }
-
-    Result<sys::File*> segment(const Found& found, bool slots) {
-        uint64_t number = found.slot / kSlotsPerSegment;
-        auto key = std::tuple(found.log, number, slots);
-        auto open = files_.find(key);
-        if (open == files_.end()) {
-            sys::File file = TRY(sys::File::open(
-                disk_, segment_path(root_, found.log, number, slots).text, O_RDONLY));
-            open = files_.emplace(key, std::move(file)).first;
-        }
-        return &open->second;
-    }
-
-    sys::Disk& disk_;
-    const char* root_;
-    std::vector<LoadedIndex> indexes_;
-    std::map<std::tuple<LogId, uint64_t, bool>, sys::File> files_;
-};
+bool lists(const RestorePoint& point, const SlotClaim& claim) {
+    auto file = std::lower_bound(
+        point.files.begin(), point.files.end(), claim.file.id,
+        [](const FileRecord& each, const FileId& wanted) { return each.id < wanted; });
+    return file != point.files.end() && file->id == claim.file.id &&
+           file->birth == claim.file.birth && claim.block < file->length;
+}
 
 }  // namespace
+
+bool is_damage(const Error& failure) {
+    switch (failure.code()) {
+        case Code::permission_denied:
+        case Code::unavailable:
+        case Code::timed_out:
+        case Code::no_space:
+        case Code::internal:
+            return false;
+        default:
+            return true;
+    }
+}
+
+Result<sys::File*> SlotReader::segment(const SlotClaim& claim, bool slots) {
+    uint64_t number = claim.slot / kSlotsPerSegment;
+    auto open = files_.find({claim.log, number, slots});
+    if (open == files_.end()) {
+        if (files_.size() >= kOpenFiles) files_.clear();
+        sys::File file = TRY(sys::File::open(
+            *disk_, segment_path(root_.c_str(), claim.log, number, slots).text, O_RDONLY));
+        open = files_.emplace(Key{claim.log, number, slots}, std::move(file)).first;
+    }
+    return &open->second;
+}
+
+Result<const SlotHeader*> SlotReader::header_at(const SlotClaim& claim) {
+    bool there = claim.log == window_log_ && claim.slot >= window_begin_ &&
+                 claim.slot < window_begin_ + window_.size();
+    if (!there) {
+        sys::File* slots = TRY(segment(claim, true));
+        uint64_t begin = claim.slot / kHeadersAtOnce * kHeadersAtOnce;
+        window_.assign(kHeadersAtOnce, SlotHeader{});
+        window_log_ = claim.log;
+        window_begin_ = begin;
+        auto read = slots->read_some(window_.data(), kHeadersAtOnce * sizeof(SlotHeader),
+                                     begin % kSlotsPerSegment * sizeof(SlotHeader));
+        if (!read) {
+            window_.clear();
+            return std::move(read).error();
+        }
+    }
+    return &window_[claim.slot - window_begin_];
+}
+
+Result<void> SlotReader::header(const SlotClaim& claim) {
+    const SlotHeader& header = *TRY(header_at(claim));
+    bool expected = slot_state(header, claim.log, claim.slot) == SlotState::written &&
+                    header.kind == SlotKind::page && header.file == claim.file.id &&
+                    header.birth == claim.file.birth && header.block == claim.block &&
+                    header.page_crc == claim.page_crc;
+    if (!expected) return damaged("header", claim);
+    return {};
+}
+
+Result<void> SlotReader::page(const SlotClaim& claim, void* page) {
+    sys::File* pages = TRY(segment(claim, false));
+    TRY(pages->read(page, kBlockBytes, claim.slot % kSlotsPerSegment * kBlockBytes));
+    if (crc32c(0, page, kBlockBytes) != claim.page_crc) return damaged("page", claim);
+    return {};
+}
 
 Result<Verified> verify(sys::Disk& disk, const char* root, const RestorePoint& point,
                         const BlockVisitor& visit) {
@@ -96,20 +162,127 @@ Result<Verified> verify(sys::Disk& disk, const char* root, const RestorePoint& p
         return fmt::format("verify restore point {:016x}/{}/{}", point.id.log.lineage,
                            point.id.log.incarnation, point.id.number);
     };
-    Verifier verifier(disk, root);
-    TRY_CTX(verifier.load(point), "{}", doing());
+    std::vector<LoadedIndex> indexes;
+    for (const IndexRef& ref : point.indexes)
+        indexes.push_back(TRY_CTX(LoadedIndex::load(disk, root, ref), "{}", doing()));
+    SlotReader slots(disk, root);
     Verified verified;
     alignas(8) char page[kBlockBytes];
     for (const FileRecord& file : point.files)
         for (uint32_t block = 0; block < file.length; ++block, ++verified.blocks) {
-            auto found = TRY_CTX(verifier.look_up(file, block), "{}", doing());
+            auto found = TRY_CTX(look_up(indexes, {file.id, file.birth}, block), "{}", doing());
             if (found) {
-                TRY_CTX(verifier.read(*found, file, block, page), "{}", doing());
+                TRY_CTX(slots.header(*found), "{}", doing());
+                TRY_CTX(slots.page(*found, page), "{}", doing());
                 ++verified.pages;
             }
             if (visit) visit(file, block, found ? page : nullptr);
         }
     return verified;
+}
+
+Verifier::Verifier(sys::Disk& disk, std::string root)
+    : disk_(&disk), root_(std::move(root)), slots_(disk, root_) {}
+
+Result<const IndexFindings*> Verifier::index(const IndexRef& ref) {
+    auto [at, is_new] = findings_.try_emplace(key(ref));
+    if (!is_new) return &at->second;
+    auto checked = check(ref, at->second);
+    if (!checked && !is_damage(checked.error())) {
+        findings_.erase(at);
+        return std::move(checked).error();
+    }
+    if (!checked) at->second.unreadable = checked.error();
+    return &at->second;
+}
+
+Result<void> Verifier::check(const IndexRef& ref, IndexFindings& findings) {
+    LoadedIndex index = TRY(LoadedIndex::load(*disk_, root_.c_str(), ref));
+    ++counts_.indexes;
+    counts_.bytes += index.bytes();
+    auto path = index_path(root_.c_str(), {ref.lineage, ref.incarnation}, ref.number);
+    TRY_CTX(check_order(index.reader(), ref.lineage), "check index {}", path.text);
+    auto places = entries_of(index.reader());
+    for (size_t i = 0; i < places.size(); ++i) {
+        const IndexFile& file = index.reader().files()[places[i].file];
+        const IndexEntry& entry = index.reader().entries(&file)[places[i].entry];
+        auto claim = TRY_CTX(claim_of(index.reader(), {file.id, file.birth}, entry),
+                             "check index {}", path.text);
+        TRY(check_slot(claim, findings));
+        if (progress_ && i % kSlotsBetweenProgress == 0) progress_();
+    }
+    return {};
+}
+
+Result<void> Verifier::check_slot(const SlotClaim& claim, IndexFindings& findings) {
+    auto read = read_slot(claim);
+    if (read) return {};
+    if (!is_damage(read.error())) return read;
+    ++findings.damaged_count;
+    if (findings.damaged.size() < IndexFindings::kDamagedKept)
+        findings.damaged.push_back({claim, std::move(read).error()});
+    return {};
+}
+
+Result<void> Verifier::read_slot(const SlotClaim& claim) {
+    counts_.bytes += sizeof(SlotHeader);
+    TRY(slots_.header(claim));
+    std::vector<bool>& good = good_pages_[{claim.log, claim.slot / kSlotsPerSegment}];
+    good.resize(kSlotsPerSegment);
+    auto known = good[claim.slot % kSlotsPerSegment];
+    if (known) return {};
+    alignas(8) char bytes[kBlockBytes];
+    ++counts_.pages;
+    counts_.bytes += kBlockBytes;
+    TRY(slots_.page(claim, bytes));
+    known = true;
+    return {};
+}
+
+Result<std::vector<const DamagedSlot*>> Verifier::shown_by(const RestorePoint& point) {
+    std::vector<const DamagedSlot*> shown;
+    std::map<Key, LoadedIndex> loaded;
+    std::vector<const LoadedIndex*> newer;
+    size_t last = point.indexes.size();
+    while (last > 0 && findings_.at(key(point.indexes[last - 1])).damaged_count == 0) --last;
+    for (size_t at = 0; at < last; ++at) {
+        const IndexRef& ref = point.indexes[at];
+        IndexFindings& findings = findings_.at(key(ref));
+        for (DamagedSlot& slot : findings.damaged) {
+            auto hides = [&](const LoadedIndex* index) {
+                IndexEntry entry;
+                return index->reader().lookup(slot.claim.file.id, slot.claim.file.birth,
+                                              slot.claim.block, &entry) != IndexAnswer::unknown;
+            };
+            if (!lists(point, slot.claim) || std::any_of(newer.begin(), newer.end(), hides))
+                continue;
+            slot.shown = true;
+            shown.push_back(&slot);
+        }
+        if (findings.unreadable) continue;
+        auto kept = loaded_.extract(key(ref));
+        auto place =
+            kept ? loaded.insert(std::move(kept)).position
+                 : loaded.emplace(key(ref), TRY(LoadedIndex::load(*disk_, root_.c_str(), ref)))
+                       .first;
+        newer.push_back(&place->second);
+    }
+    loaded_ = std::move(loaded);
+    return shown;
+}
+
+std::vector<const DamagedSlot*> Verifier::unshown() const {
+    // Merged indexes name a slot again.
+    std::map<std::pair<LogId, uint64_t>, const DamagedSlot*> found;
+    for (const auto& [ref, findings] : findings_)
+        for (const DamagedSlot& slot : findings.damaged) {
+            const DamagedSlot*& known = found[{slot.claim.log, slot.claim.slot}];
+            if (!known || slot.shown) known = &slot;
+        }
+    std::vector<const DamagedSlot*> slots;
+    for (const auto& [place, slot] : found)
+        if (!slot->shown) slots.push_back(slot);
+    return slots;
 }
 
 }  // namespace tarn::store

@@ -1,13 +1,22 @@
-// verify.h: reads everything that a restore point rests on, and trusts none of it.
+// verify.h: reads everything that restore points rest on, and trusts none of it.
 //
 // It shares no code with the read path of PageLog but the index look-up: what both call good is
 // good.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "base/result.h"
+#include "store/index_writer.h"
 #include "store/restore_point.h"
+#include "sys/files.h"
 
 namespace tarn::store {
 
@@ -23,5 +32,107 @@ using BlockVisitor = std::function<void(const FileRecord& file, uint32_t block, 
 // and page. data_loss, naming the slot, at the first that is not what the index says.
 Result<Verified> verify(sys::Disk& disk, const char* root, const RestorePoint& point,
                         const BlockVisitor& visit = {});
+
+// Does the failure say that stored bytes are gone or not what was written? Any other one only says
+// that this process could not look.
+bool is_damage(const Error& failure);
+
+// A page version as an index names it.
+struct SlotClaim {
+    FileBirth file;
+    uint32_t block = 0;
+    uint32_t page_crc = 0;
+    LogId log;
+    uint64_t slot = 0;
+};
+
+// Reads slots and compares them with what is claimed of them.
+class SlotReader {
+  public:
+    SlotReader(sys::Disk& disk, std::string root) : disk_(&disk), root_(std::move(root)) {}
+
+    // `page` takes kBlockBytes.
+    Result<void> header(const SlotClaim& claim);
+    Result<void> page(const SlotClaim& claim, void* page);
+
+  private:
+    using Key = std::tuple<LogId, uint64_t, bool>;
+    Result<sys::File*> segment(const SlotClaim& claim, bool slots);
+    Result<const SlotHeader*> header_at(const SlotClaim& claim);
+
+    sys::Disk* disk_;
+    std::string root_;
+    std::map<Key, sys::File> files_;
+    // Headers around the one that was asked for last: those of neighbours come next.
+    std::vector<SlotHeader> window_;
+    LogId window_log_;
+    uint64_t window_begin_ = 0;
+};
+
+struct DamagedSlot {
+    SlotClaim claim;
+    Error why;
+    bool shown = false;  // by a restore point that was asked about
+};
+
+// What one index rests on.
+struct IndexFindings {
+    std::optional<Error> unreadable;   // the index itself; then nothing is known of its slots
+    std::vector<DamagedSlot> damaged;  // the first kDamagedKept of them
+    uint64_t damaged_count = 0;
+
+    static constexpr size_t kDamagedKept = 10000;
+    bool whole() const { return !unreadable && damaged_count == 0; }
+};
+
+// Verifies many restore points and reads each thing once: indexes and pages are shared by the
+// restore points of a lineage and by its branches.
+//
+// Every slot that an index names is read, whether or not a restore point shows it: that is never
+// less than what they show, and needs no look-up. What damage means for a restore point is asked of
+// shown_by().
+class Verifier {
+  public:
+    struct Counts {
+        uint64_t indexes = 0;
+        uint64_t pages = 0;
+        uint64_t bytes = 0;  // of indexes, headers and pages
+    };
+
+    Verifier(sys::Disk& disk, std::string root);
+
+    // Called now and then while it reads.
+    void on_progress(std::function<void()> progress) { progress_ = std::move(progress); }
+
+    // The index and all its slots: their headers for each index anew, good pages once. An error
+    // only if they could not be looked at.
+    Result<const IndexFindings*> index(const IndexRef& ref);
+    // Those of the damaged slots that somebody sees who opens the restore point. Its indexes have
+    // been asked for before.
+    Result<std::vector<const DamagedSlot*>> shown_by(const RestorePoint& point);
+    // Damaged slots that no restore point shows that was asked about: each once.
+    std::vector<const DamagedSlot*> unshown() const;
+    // Has somebody asked for this index?
+    bool knows(const IndexRef& ref) const { return findings_.contains(key(ref)); }
+    const Counts& counts() const { return counts_; }
+
+  private:
+    using Key = std::tuple<uint64_t, uint32_t, uint32_t>;
+    static Key key(const IndexRef& ref) { return {ref.lineage, ref.incarnation, ref.number}; }
+
+    Result<void> check(const IndexRef& ref, IndexFindings& findings);
+    Result<void> check_slot(const SlotClaim& claim, IndexFindings& findings);
+    Result<void> read_slot(const SlotClaim& claim);
+
+    sys::Disk* disk_;
+    std::string root_;
+    SlotReader slots_;
+    Counts counts_;
+    std::function<void()> progress_;
+    std::map<Key, IndexFindings> findings_;
+    // A bit for each slot of a segment whose page was read and is good: 4 KiB for 256 MiB.
+    std::map<std::pair<LogId, uint64_t>, std::vector<bool>> good_pages_;
+    std::map<Key, LoadedIndex> loaded_;  // of the restore point that was asked about last
+};
 
 }  // namespace tarn::store
