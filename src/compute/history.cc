@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "compute/fence.h"
 #include "compute/layout.h"
 #include "compute/lives.h"
 #include "compute/opening.h"
@@ -13,22 +12,6 @@
 namespace tarn::compute {
 
 namespace {
-
-// While a compute writes, its map says how much of the WAL counts. One that nobody uses may be an
-// older one, come back with a power cut: then all of the WAL counts, and at least that much.
-struct Durable {
-    Lsn least;
-    Lsn most = kNoLimit;
-};
-Result<Durable> durable_of(const store::Store& store, store::LogId newest) {
-    bool runs = is_held(lineage_lock_path(store.root(), newest.lineage));
-    Lsn known = TRY(known_durable(store, newest));
-    if (runs && !known.valid())
-        return error(Code::unavailable, "the compute of lineage {} is starting",
-                     lineage_text(newest.lineage))
-            .with_hint("try again in a moment");
-    return Durable{known, runs ? known : kNoLimit};
-}
 
 struct Reach {
     Lsn limit = kNoLimit;

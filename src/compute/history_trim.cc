@@ -29,7 +29,9 @@ std::string lineage_path(const store::Store& store, uint64_t lineage, std::strin
 Result<std::optional<sys::Descriptor>> lock_history(const store::Store& store, uint64_t lineage,
                                                     int how) {
     std::string path = lineage_path(store, lineage, "history.lock");
-    sys::Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    // Who only reads may be on a file system that nobody can write to.
+    int access = (how & LOCK_SH) != 0 ? O_RDONLY : O_RDWR;
+    sys::Descriptor fd(::open(path.c_str(), access | O_CREAT | O_CLOEXEC, 0600));
     if (!fd.is_open() && errno == ENOENT)
         return error(Code::not_found, "there is no lineage {}", lineage_text(lineage));
     if (!fd.is_open()) return errno_error(errno, fmt::format("open {}", path));

@@ -2,7 +2,9 @@
 
 #include "base/log.h"
 #include "compute/attachments.h"
+#include "compute/fence.h"
 #include "compute/layout.h"
+#include "compute/opening.h"
 
 namespace tarn::compute {
 
@@ -21,6 +23,16 @@ Result<std::vector<Life>> lives_of(const store::Store& store, uint64_t lineage) 
     if (lives.empty())
         return error(Code::not_found, "there is no lineage {}", lineage_text(lineage));
     return lives;
+}
+
+Result<Durable> durable_of(const store::Store& store, store::LogId newest) {
+    bool runs = is_held(lineage_lock_path(store.root(), newest.lineage));
+    Lsn known = TRY(known_durable(store, newest));
+    if (runs && !known.valid())
+        return error(Code::unavailable, "the compute of lineage {} is starting",
+                     lineage_text(newest.lineage))
+            .with_hint("try again in a moment");
+    return Durable{known, runs ? known : kNoLimit};
 }
 
 Result<Lsn> consistent_lsn(const store::RestorePoint& point) {

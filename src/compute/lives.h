@@ -26,6 +26,15 @@ struct Life {
 // Oldest first, at least one. not_found if there is no such lineage.
 Result<std::vector<Life>> lives_of(const store::Store& store, uint64_t lineage);
 
+// While a compute writes, its map says how much of the WAL counts. One that nobody uses may be an
+// older one, come back with a power cut: then all of the WAL counts, and at least that much.
+struct Durable {
+    Lsn least;
+    Lsn most = kNoLimit;
+};
+// Of the lineage's newest incarnation. unavailable while its compute is starting.
+Result<Durable> durable_of(const store::Store& store, store::LogId newest);
+
 // A place in the line that restore points are compared with: a position, or else a time, of which
 // nothing behind `limit` counts.
 struct Place {

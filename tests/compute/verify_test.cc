@@ -1,0 +1,341 @@
+// A store with two lives, restore points and a branch: whole as it is, and each kind of damage is
+// named, one at a time.
+
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "compute/layout.h"
+#include "compute/user.h"
+#include "compute/verify_store.h"
+#include "sys/clock.h"
+#include "sys/files.h"
+#include "world.h"
+
+namespace tarn::compute::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+class VerifyTest : public ComputeTest {
+  protected:
+    // First life: restore points, a page version that only they show, WAL of several segments.
+    // Second life: begun after a kill. A branch, made before that. Nothing runs afterwards.
+    void make_history() {
+        start_project();
+        value("ep-main", "CREATE TABLE past AS SELECT 'of the past' AS body");
+        path_ = value("ep-main", "SELECT pg_relation_filepath('past')");
+        seal();
+        value("ep-main", "TRUNCATE past");
+        value("ep-main",
+              "CREATE TABLE t AS SELECT n, repeat('x', 200) AS s "
+              "FROM generate_series(1, 100000) n");
+        middle_ = flushed();
+        value("ep-main", "UPDATE t SET s = repeat('y', 200)");
+        seal();
+        sealed_ = flushed();
+        value("ep-main", "INSERT INTO t VALUES (0)");
+        ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main", Newest{}));
+        for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
+        while (!processes(kRoot).empty() ||
+               manager_->status("ep-main").state == ComputeState::running)
+            std::this_thread::yield();
+        ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+        value("ep-main", "CREATE TABLE u AS SELECT 'of the present' AS body");
+        seal();
+        ASSERT_OK(manager_->stop("ep-main"));
+    }
+    Lsn flushed() { return *Lsn::parse(value("ep-main", "SELECT pg_current_wal_flush_lsn()")); }
+    // A checkpoint, and the restore point that is made of it.
+    void seal() {
+        size_t before = files(".restore").size();
+        value("ep-main", "CHECKPOINT");
+        while (files(".restore").size() == before) std::this_thread::yield();
+    }
+    std::vector<std::string> files(const std::string& suffix) const {
+        std::vector<std::string> found;
+        for (const auto& entry : fs::recursive_directory_iterator(lineage_directory()))
+            if (entry.path().string().ends_with(suffix)) found.push_back(entry.path());
+        std::sort(found.begin(), found.end());
+        return found;
+    }
+    std::string lineage_directory(const LineageId& lineage = kRoot) const {
+        return directory_ + "/store/lineages/" + lineage;
+    }
+    static void flip(const std::string& path, uint64_t offset) {
+        std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+        file.seekg(static_cast<std::streamoff>(offset));
+        char byte = static_cast<char>(file.get() ^ 8);
+        file.seekp(static_cast<std::streamoff>(offset));
+        file.put(byte);
+        file.close();
+        ASSERT_TRUE(file.good()) << path;
+    }
+    StoreFindings look() const {
+        auto user = find_compute_user("");
+        EXPECT_TRUE(user.ok());
+        ActAs acting(*user);
+        auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
+        EXPECT_TRUE(store.ok());
+        auto found = verify_store(*store, {});
+        EXPECT_TRUE(found.ok()) << found.error().text();
+        EXPECT_TRUE(found->unchecked.empty());
+        return std::move(*found);
+    }
+    static const LineageFindings& of(const StoreFindings& found, const LineageId& lineage) {
+        for (const auto& each : found.lineages)
+            if (lineage_text(each.lineage) == lineage) return each;
+        throw std::runtime_error("no findings of lineage " + lineage);
+    }
+    static std::string text_of(const StoreFindings& found) {
+        std::string text;
+        for (const auto& lineage : found.lineages)
+            for (const Damage& each : lineage.damages)
+                text += lineage_text(lineage.lineage) + ": " + each.what + ": " + each.why + "\n";
+        return text;
+    }
+    // With one byte other than it was: the one damage of the root. The branch has it too, or is
+    // whole.
+    Damage with_flipped(const std::string& path, uint64_t offset, bool in_branch) {
+        SCOPED_TRACE(path);
+        flip(path, offset);
+        Damage damage = only_damage(in_branch);
+        flip(path, offset);
+        return damage;
+    }
+    Damage only_damage(bool in_branch) {
+        found_ = look();
+        const LineageFindings& root = of(found_, kRoot);
+        EXPECT_EQ(root.damage_count, 1u) << text_of(found_);
+        EXPECT_EQ(of(found_, kBranch).damage_count, in_branch ? 1u : 0u) << text_of(found_);
+        EXPECT_EQ(found_.damage_count(), in_branch ? 2u : 1u) << text_of(found_);
+        return root.damages.empty() ? Damage{} : root.damages.front();
+    }
+    void expect_whole_moment_behind(Lsn lsn) {
+        const auto& whole = of(found_, kRoot).newest_whole;
+        ASSERT_TRUE(whole);
+        EXPECT_GT(whole->lsn, lsn);
+        // It is a moment that can be branched from.
+        auto moment = manager_->find_moment(kRoot, whole->lsn);
+        ASSERT_OK(moment);
+        EXPECT_EQ(moment->lsn, whole->lsn);
+    }
+    // Of the first life's own timeline; "" if there is none.
+    std::string find_segment(Lsn lsn) const {
+        for (const std::string& name : files(fmt::format("{:08X}", lsn.value >> 24)))
+            if (name.starts_with(lineage_directory() + "/00000001/wal")) return name;
+        return "";
+    }
+    std::string segment_of(Lsn lsn) const {
+        auto name = find_segment(lsn);
+        EXPECT_NE(name, "") << "no segment has " << lsn.text();
+        return name;
+    }
+    static uint64_t find(const std::string& path, const std::string& bytes) {
+        auto content = sys::read_file(sys::real_disk(), path);
+        return content ? content->find(bytes) : std::string::npos;
+    }
+
+    std::string path_;  // of the table `past`, before it was truncated
+    Lsn middle_;        // of the first life's WAL
+    Lsn sealed_;        // behind its last restore point
+    StoreFindings found_;
+};
+
+TEST_P(VerifyTest, AStoreIsWholeAndItsNewestMomentIsTheNewest) {
+    make_history();
+    found_ = look();
+    EXPECT_EQ(text_of(found_), "");
+    EXPECT_EQ(found_.lineages.size(), 3u);  // with the template
+    EXPECT_TRUE(found_.orphans.empty()) << found_.orphans.front().path;
+    const LineageFindings& root = of(found_, kRoot);
+    EXPECT_EQ(root.incarnations, 2u);
+    EXPECT_EQ(root.restore_points, files(".restore").size());
+    EXPECT_GT(root.wal_bytes, uint64_t{32} << 20);
+    auto newest = manager_->find_moment(kRoot, Newest{});
+    ASSERT_OK(newest);
+    ASSERT_TRUE(root.newest_whole);
+    EXPECT_EQ(root.newest_whole->lsn, newest->lsn);
+}
+
+// V1
+TEST_P(VerifyTest, EachKindOfDamageIsNamed) {
+    make_history();
+    std::string incarnation = lineage_directory() + "/00000001/";
+
+    // A page that only restore points of the first life show.
+    uint64_t at = find(incarnation + "00000000.pages", "of the past");
+    ASSERT_NE(at, std::string::npos);
+    Damage damage = with_flipped(incarnation + "00000000.pages", at, false);
+    EXPECT_EQ(damage.what, "block 0 of " + path_);
+    EXPECT_EQ(damage.offset, at / 8192 * 8192);
+    ASSERT_EQ(damage.points.size(), 1u);
+    ASSERT_EQ(damage.moments.size(), 1u);
+    EXPECT_TRUE(damage.moments[0].before && *damage.moments[0].before > damage.moments[0].from);
+    expect_whole_moment_behind(*damage.moments[0].before);
+
+    // Its slot's header.
+    damage = with_flipped(incarnation + "00000000.slots", at / 8192 * 64 + 9, false);
+    EXPECT_EQ(damage.what, "block 0 of " + path_);
+    EXPECT_TRUE(damage.why.starts_with("header of slot")) << damage.why;
+
+    // The index of the first restore point, and the restore point itself. An older one serves in
+    // its place, so no moment is lost.
+    auto points = files(".restore");
+    std::string number = points[0].substr(points[0].rfind('/') + 1, 8);
+    damage = with_flipped(points[0], 40, false);
+    EXPECT_TRUE(damage.what.starts_with("restore point")) << damage.what;
+    EXPECT_EQ(damage.file, points[0]);
+    EXPECT_TRUE(damage.moments.empty());
+    damage = with_flipped(files(".index")[0], 50, false);
+    EXPECT_TRUE(damage.what.starts_with("index")) << damage.what;
+    EXPECT_EQ(damage.file, files(".index")[0]);
+    EXPECT_FALSE(damage.moments.empty());
+
+    // Records without which no moment is found. The branch began from the first life.
+    ASSERT_OK(manager_->begin_history(kRoot));
+    for (const auto& [path, what, in_branch] :
+         {std::tuple(lineage_directory() + "/lineage", "lineage record", true),
+          std::tuple(incarnation + "incarnation", "record of incarnation 1", true),
+          std::tuple(lineage_directory() + "/kept_from", "record of how far back", false)}) {
+        damage = with_flipped(path, 12, in_branch);
+        EXPECT_TRUE(damage.what.starts_with(what)) << damage.what;
+        EXPECT_EQ(damage.file.substr(0, path.size()), path);
+        EXPECT_EQ(damage.moments.size(), 1u);
+        EXPECT_FALSE(of(found_, kRoot).newest_whole);
+    }
+}
+
+// V1
+TEST_P(VerifyTest, DamagedAndMissingWalIsNamedWithTheMomentsBehindIt) {
+    make_history();
+    std::string segment = segment_of(middle_);
+    auto expect_named = [&](const Damage& damage, Lsn from) {
+        EXPECT_TRUE(damage.what.starts_with("WAL of incarnation 1 behind ")) << damage.what;
+        ASSERT_EQ(damage.moments.size(), 1u);
+        const MomentRange& moments = damage.moments[0];
+        EXPECT_TRUE(moments.behind);
+        EXPECT_LE(moments.from, from);
+        // The next restore point is opened with WAL behind the damage.
+        ASSERT_TRUE(moments.before);
+        EXPECT_GT(*moments.before, middle_);
+        EXPECT_LE(*moments.before, sealed_);
+        ASSERT_OK(manager_->find_moment(kRoot, moments.from));
+        EXPECT_FALSE(manager_->find_moment(kRoot, middle_).ok());
+        ASSERT_OK(manager_->find_moment(kRoot, *moments.before));
+        expect_whole_moment_behind(*moments.before);
+    };
+    uint64_t inside = middle_.value % (16 << 20) - 100;
+    flip(segment, inside);
+    Damage damage = only_damage(false);
+    EXPECT_EQ(damage.file, segment);
+    expect_named(damage, middle_);
+    // And another one behind that restore point is named too.
+    std::string next = segment_of(sealed_);
+    flip(next, sealed_.value % (16 << 20) + 30);
+    found_ = look();
+    EXPECT_EQ(of(found_, kRoot).damage_count, 2u) << text_of(found_);
+    flip(next, sealed_.value % (16 << 20) + 30);
+    flip(segment, inside);
+
+    fs::rename(segment, directory_ + "/elsewhere");
+    expect_named(only_damage(false), middle_);
+    fs::rename(directory_ + "/elsewhere", segment);
+    EXPECT_EQ(text_of(look()), "");
+}
+
+TEST_P(VerifyTest, TheNewestWholeMomentLiesBeforeADamagedRestorePoint) {
+    make_history();
+    std::string pages = lineage_directory() + "/00000002/00000000.pages";
+    uint64_t at = find(pages, "of the present");
+    ASSERT_NE(at, std::string::npos);
+    Damage damage = with_flipped(pages, at, false);
+    ASSERT_EQ(damage.moments.size(), 1u);
+    EXPECT_FALSE(damage.moments[0].before);
+    const auto& whole = of(found_, kRoot).newest_whole;
+    ASSERT_TRUE(whole);
+    EXPECT_LT(whole->lsn, damage.moments[0].from);
+    EXPECT_EQ(std::count(damage.points.begin(), damage.points.end(), whole->point), 0);
+    auto moment = manager_->find_moment(kRoot, whole->lsn);
+    ASSERT_OK(moment);
+    EXPECT_EQ(moment->lsn, whole->lsn);
+}
+
+// The end of the newest life's WAL, which nothing comes after.
+TEST_P(VerifyTest, WalThatEndsBeforeARestorePointIsDamaged) {
+    make_history();
+    auto points = files(".restore");
+    std::string newest = points.back();
+    auto moment = manager_->find_moment(kRoot, Newest{});
+    ASSERT_OK(moment);
+    std::string last;
+    for (const std::string& name : files(""))
+        if (name.starts_with(newest.substr(0, newest.rfind('/')) + "/wal/") &&
+            fs::path(name).filename().string().size() == 24)
+            last = name;
+    fs::resize_file(last, moment->lsn.value % (16 << 20) - 60);
+    Damage damage = only_damage(false);
+    ASSERT_EQ(damage.moments.size(), 1u);
+    EXPECT_TRUE(damage.why.starts_with("WAL ends at")) << damage.why;
+    EXPECT_FALSE(damage.moments[0].before);
+}
+
+TEST_P(VerifyTest, OrphansAreNotes) {
+    make_history();
+    fs::create_directory(lineage_directory() + "/00000077");
+    std::ofstream(lineage_directory() + "/00000001/00000099.index") << "12345";
+    std::ofstream(directory_ + "/store/dropped-00000000000b0001");
+    found_ = look();
+    EXPECT_EQ(found_.damage_count(), 0u);
+    ASSERT_EQ(found_.orphans.size(), 3u);
+    EXPECT_TRUE(found_.orphans[0].path.ends_with("/dropped-00000000000b0001"));
+    EXPECT_TRUE(found_.orphans[1].path.ends_with("/00000001/00000099.index"));
+    EXPECT_EQ(found_.orphans[1].bytes, 5u);
+    EXPECT_TRUE(found_.orphans[2].path.ends_with("/00000077"));
+}
+
+// V2
+TEST_P(VerifyTest, NothingIsChanged) {
+    make_history();
+    auto state = [&] {
+        std::map<std::string, std::pair<fs::file_time_type, uintmax_t>> found;
+        for (const auto& entry : fs::recursive_directory_iterator(directory_ + "/store"))
+            if (entry.is_regular_file())
+                found[entry.path()] = {entry.last_write_time(), entry.file_size()};
+        return found;
+    };
+    look();  // makes the locks that are missing
+    auto before = state();
+    EXPECT_EQ(text_of(look()), "");
+    EXPECT_EQ(state(), before);
+}
+
+TEST_P(VerifyTest, WhatIsNoLongerKeptIsNotMissed) {
+    make_history();
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    for (int round = 0; round < 3; ++round) {
+        value("ep-main", "UPDATE t SET n = n + 1");
+        seal();
+    }
+    ASSERT_OK(manager_->stop("ep-main"));
+    auto later = sys::real_clock().now() + std::chrono::hours(1);
+    ASSERT_OK(manager_->trim_history(kRoot, later));
+    ASSERT_EQ(find_segment(middle_), "") << "the WAL of the first life is still there";
+    EXPECT_EQ(text_of(look()), "");
+    EXPECT_TRUE(look().orphans.empty());
+    // Nor is the WAL of an older restore point, where the oldest that is kept cannot be read.
+    auto points = files(".restore");
+    ASSERT_EQ(points.size(), 3u);
+    for (size_t at = 0; at < 2; ++at) {
+        Damage damage = with_flipped(points[at], 40, at == 0);  // the branch began from that one
+        EXPECT_EQ(damage.file, points[at]);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Postgres, VerifyTest, ::testing::Values(16, 17, 18),
+                         ::testing::PrintToStringParamName());
+
+}  // namespace
+}  // namespace tarn::compute::testing
