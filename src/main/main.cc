@@ -8,6 +8,7 @@
 #include "cli/status.h"
 #include "compute/supervisor.h"
 #include "main/serve.h"
+#include "main/verify.h"
 
 namespace {
 
@@ -31,6 +32,12 @@ int run_status(const tarn::cli::StatusOptions& options) {
     return shown.ok() ? 0 : report(shown.error());
 }
 
+int run_verify(const CLI::App& command, const tarn::VerifyOptions& options) {
+    // What its parts would warn a server's log of, it reports itself.
+    tarn::log::init("error");
+    return tarn::verify(command, options);
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -46,6 +53,10 @@ int main(int count, char** words) {
     CLI::App* status = app.add_subcommand("status", "Show what a server runs, and where");
     tarn::cli::add_status_options(*status, status_options);
 
+    tarn::VerifyOptions verify_options;
+    CLI::App* verify = app.add_subcommand("verify", "Read a server's store and say if it is whole");
+    tarn::add_verify_options(*verify, verify_options);
+
     std::string spec_file;
     CLI::App* supervise = app.add_subcommand("supervise", "(internal) own one running compute");
     supervise->group("");
@@ -59,6 +70,7 @@ int main(int count, char** words) {
     }
     if (*serve) return run_serve(*serve, serve_options);
     if (*status) return run_status(status_options);
+    if (*verify) return run_verify(*verify, verify_options);
     tarn::log::init("info");
     return tarn::compute::supervise(spec_file, tarn::compute::kControlDescriptor);
 }

@@ -30,14 +30,31 @@ std::string default_home() {
     return std::string(home) + "/.tarn";
 }
 
-void add_serve_options(CLI::App& command, ServeOptions& options) {
-    options.data_directory = default_home() + "/data";
-    command.add_option("--config", options.config_file, "TOML file with any of these settings")
+void add_data_directory_options(CLI::App& command, std::string& config_file,
+                                std::string& data_directory) {
+    data_directory = default_home() + "/data";
+    command.add_option("--config", config_file, "TOML file with any settings of `tarn serve`")
         ->configurable(false)
         ->envname("TARN_CONFIG");
-    command.add_option("--data-dir", options.data_directory, "Where everything is kept")
+    command.add_option("--data-dir", data_directory, "Where everything is kept")
         ->envname("TARN_DATA_DIR")
         ->capture_default_str();
+}
+
+Result<std::string> find_data_directory(const CLI::App& command, const std::string& config_file,
+                                        const std::string& data_directory) {
+    // The file is the server's: all of its keys are, and each is held to its form.
+    CLI::App serve;
+    ServeOptions settings;
+    add_serve_options(serve, settings);
+    settings.config_file = config_file;
+    if (command.get_option("--data-dir")->count() > 0)
+        serve.get_option("--data-dir")->add_result(data_directory)->run_callback();
+    return TRY(complete(serve, settings)).data_directory;
+}
+
+void add_serve_options(CLI::App& command, ServeOptions& options) {
+    add_data_directory_options(command, options.config_file, options.data_directory);
     command.add_option("--http", options.http, "Address and port of the API")
         ->check(form(parse_http_address))
         ->envname("TARN_HTTP")

@@ -35,6 +35,13 @@ struct ServeOptions {
 // /var/lib/tarn for root, ~/.tarn for others.
 std::string default_home();
 
+// The two by which a command finds a server's files: --config and --data-dir.
+void add_data_directory_options(CLI::App& command, std::string& config_file,
+                                std::string& data_directory);
+// For any command that has them, once it is parsed: the directory that `tarn serve` would use.
+Result<std::string> find_data_directory(const CLI::App& command, const std::string& config_file,
+                                        const std::string& data_directory);
+
 // Values of a form that cannot work are refused while the command line is parsed.
 void add_serve_options(CLI::App& command, ServeOptions& options);
 

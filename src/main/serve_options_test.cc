@@ -25,7 +25,8 @@ class ServeOptionsTest : public testing::Test {
     }
 
     static void forget_environment() {
-        for (const char* name : {"TARN_CONFIG", "TARN_HTTP", "TARN_ADMIN", "TARN_PG_DIR"})
+        for (const char* name :
+             {"TARN_CONFIG", "TARN_DATA_DIR", "TARN_HTTP", "TARN_ADMIN", "TARN_PG_DIR"})
             ::unsetenv(name);
     }
     // `tarn serve <flags>`, with `content` as the file of --config.
@@ -145,6 +146,24 @@ TEST_F(ServeOptionsTest, PathsBecomeAbsolute) {
     EXPECT_EQ(options->data_directory, here + "/data");
     EXPECT_EQ(options->postgres_directories, std::vector{here + "/pg"});
     EXPECT_TRUE(options->profile_file.starts_with('/'));
+}
+
+TEST_F(ServeOptionsTest, OtherCommandsFindTheDataDirectoryOfTheServer) {
+    auto find = [&](const std::string& flags) {
+        CLI::App command;
+        std::string config_file, data_directory;
+        add_data_directory_options(command, config_file, data_directory);
+        command.parse(flags);
+        return find_data_directory(command, config_file, data_directory);
+    };
+    std::ofstream(file_) << "data-dir = \"/srv/of the file\"\npg-port = 6000\n";
+    EXPECT_EQ(*find(""), default_home() + "/data");
+    EXPECT_EQ(*find("--config " + file_), "/srv/of the file");
+    EXPECT_EQ(*find("--config " + file_ + " --data-dir /srv/of/../flag"), "/srv/flag");
+    ::setenv("TARN_DATA_DIR", "/srv/environment", 1);
+    EXPECT_EQ(*find("--config " + file_), "/srv/environment");
+    std::ofstream(file_) << "pg-prot = 6000\n";
+    EXPECT_FALSE(find("--config " + file_).ok());
 }
 
 }  // namespace

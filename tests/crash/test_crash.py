@@ -1,4 +1,4 @@
-"""Kills under pgbench, DDL and checkpoints: what was acknowledged is there, and every page is sound.
+"""Kills under pgbench, DDL and checkpoints: what was acknowledged is there, every page is sound, and the store is whole.
 
 The victims and moments come from a seed, which is printed; TARN_SEED=N runs the same again. The commit
 ledger is the judge: an acknowledged commit must be there whoever acknowledged it, an orphan of a dead
@@ -11,7 +11,7 @@ import time
 
 import psycopg
 import pytest
-from harness import pgbench, processes, shared_memory
+from harness import pgbench, processes, shared_memory, verify
 from harness.server import MAJORS, primary
 from harness.workload import Checkpoints, Ledger, Tables, amcheck
 
@@ -149,6 +149,7 @@ def test_acknowledged_commits_survive_every_kill(server, major, capsys):
     server.suspend_after(crashes.endpoint, 1)
     server.wait_for_state(crashes.endpoint, "IDLE", 120)
     server.suspend_after(crashes.endpoint, 3600)
+    verify.assert_whole(server)
     with crashes.connect() as conn:  # and once more after a clean sleep
         for worker in crashes.workers:
             if hasattr(worker, "check"):
