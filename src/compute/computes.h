@@ -70,6 +70,9 @@ class Computes {
     // parent's read-write endpoint, "" if it has none running. Copies no pages.
     virtual Result<BranchPoint> create_branch(const LineageId& lineage, const LineageId& parent,
                                               const std::string& running, const Moment& moment) = 0;
+    // The lineage is about to take another's place: what that one was from a time until now is not
+    // its past, and is refused instead of being taken for what it was made of.
+    virtual Result<void> set_aside(const LineageId& lineage, Time from) = 0;
     // Where a moment lies. Before the lineage was branched that is a place in its ancestors'
     // history. bad_request if a position lies ahead, or the moment before the history that is
     // kept.

@@ -6,6 +6,7 @@
 #include "compute/layout.h"
 #include "compute/lives.h"
 #include "compute/opening.h"
+#include "compute/set_aside.h"
 #include "pg/wal_format.h"
 #include "sys/clock.h"
 
@@ -147,11 +148,14 @@ Result<void> check_kept(const store::Store& store, uint64_t lineage, const Place
             "give a later moment; the project's history_retention_duration says how much is kept");
 }
 
-// Where a lineage was branched; nothing for a project's first.
-Result<std::optional<uint64_t>> parent_of(const store::Store& store, uint64_t lineage) {
-    auto record = TRY(store.lineage(lineage));
-    if (!record.attachments.contains(lineage_key::parent)) return std::optional<uint64_t>();
-    return std::optional(TRY(number_attachment(record.attachments, lineage_key::parent)));
+Result<void> check_not_set_aside(const store::Store& store, uint64_t lineage, const Place& place) {
+    if (!place.time) return {};
+    auto times = TRY(set_aside_of(store, lineage));
+    if (!times || *place.time <= times->from || times->until <= *place.time) return {};
+    return error(Code::bad_request,
+                 "{} is in what was set aside when the branch was restored, at {}, to {}",
+                 place_text(place), rfc3339(times->until), rfc3339(times->from))
+        .with_hint("it is in the past of the branch that the restore preserved");
 }
 
 // Down the line: in the lineage, or else in what it was branched from, up to there.
@@ -166,6 +170,7 @@ Result<MomentSource> past_moment(const store::Store& store, uint64_t lineage, Pl
                 .with_hint("give a later moment");
         held.push_back(TRY(std::move(hold)));
         TRY(check_kept(store, lineage, place));
+        TRY(check_not_set_aside(store, lineage, place));
         auto lives = TRY(lives_of(store, lineage));
         auto life = std::find_if(lives.rbegin(), lives.rend(),
                                  [&](const Life& each) { return is_in(each, place); });

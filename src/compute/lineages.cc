@@ -5,8 +5,11 @@
 #include "compute/attachments.h"
 #include "compute/birth.h"
 #include "compute/history.h"
+#include "compute/lives.h"
+#include "compute/set_aside.h"
 #include "compute/spares.h"
 #include "compute/template.h"
+#include "sys/clock.h"
 #include "sys/files.h"
 
 namespace tarn::compute {
@@ -60,6 +63,11 @@ Result<BranchPoint> Lineages::find_moment(uint64_t lineage, const Moment& moment
     return BranchPoint{source.end.end, source.time};
 }
 
+Result<void> Lineages::set_aside(uint64_t lineage, Time from) const {
+    ActAs acting(user_);
+    return write_set_aside(store_, lineage, {from, sys::real_clock().now()});
+}
+
 Result<void> Lineages::begin_history(uint64_t lineage) const {
     ActAs acting(user_);
     auto now = TRY(compute::find_moment(store_, lineage, Newest{}));
@@ -73,6 +81,14 @@ Result<void> Lineages::trim_history(uint64_t lineage, Time time) {
     ActAs acting(user_);
     TRY_CTX(compute::trim_history(store_, lineage, time), "trim the history of lineage {}",
             lineage_text(lineage));
+    // Nobody asks for those that were dropped and that this one needs. They are of one project, so
+    // what they are needed for reaches as far back.
+    for (auto above = TRY(parent_of(store_, lineage)); above && is_made(store_, *above);
+         above = TRY(parent_of(store_, *above))) {
+        if (::access(dropped_marker(*above).c_str(), F_OK) != 0) continue;
+        TRY_CTX(compute::trim_history(store_, *above, time), "trim the history of lineage {}",
+                lineage_text(*above));
+    }
     return {};
 }
 

@@ -29,6 +29,7 @@ class Lineages {
     Result<void> create_root(uint64_t lineage, int pg_major);
     Result<BranchPoint> create_branch(uint64_t lineage, uint64_t parent, const Moment& moment);
     Result<BranchPoint> find_moment(uint64_t lineage, const Moment& moment) const;
+    Result<void> set_aside(uint64_t lineage, Time from) const;
     Result<void> begin_history(uint64_t lineage) const;
     // Not now, if something is being created or dropped.
     Result<void> trim_history(uint64_t lineage, Time time);

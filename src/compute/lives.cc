@@ -25,6 +25,12 @@ Result<std::vector<Life>> lives_of(const store::Store& store, uint64_t lineage) 
     return lives;
 }
 
+Result<std::optional<uint64_t>> parent_of(const store::Store& store, uint64_t lineage) {
+    auto record = TRY(store.lineage(lineage));
+    if (!record.attachments.contains(lineage_key::parent)) return std::optional<uint64_t>();
+    return std::optional(TRY(number_attachment(record.attachments, lineage_key::parent)));
+}
+
 Result<Durable> durable_of(const store::Store& store, store::LogId newest) {
     bool runs = is_held(lineage_lock_path(store.root(), newest.lineage));
     Lsn known = TRY(known_durable(store, newest));

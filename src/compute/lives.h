@@ -48,6 +48,9 @@ struct Place {
 Result<size_t> count_before(const store::Store& store, store::LogId log,
                             const std::vector<uint32_t>& numbers, const Place& place);
 
+// The lineage of the moment that it was branched at; nothing for a project's first.
+Result<std::optional<uint64_t>> parent_of(const store::Store& store, uint64_t lineage);
+
 Result<Lsn> consistent_lsn(const store::RestorePoint& point);
 Result<Time> taken_at(const store::RestorePoint& point);
 

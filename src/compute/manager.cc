@@ -228,6 +228,10 @@ Result<BranchPoint> Manager::create_branch(const LineageId& id, const LineageId&
     return lineages_.create_branch(lineage, parent, moment);
 }
 
+Result<void> Manager::set_aside(const LineageId& id, Time from) {
+    return lineages_.set_aside(TRY(parse_lineage_id(id)), from);
+}
+
 Result<BranchPoint> Manager::find_moment(const LineageId& id, const Moment& moment) {
     return lineages_.find_moment(TRY(parse_lineage_id(id)), moment);
 }

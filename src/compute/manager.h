@@ -50,6 +50,7 @@ class Manager final : public Computes {
     Result<void> create_root(const LineageId& lineage, int pg_major) override;
     Result<BranchPoint> create_branch(const LineageId& lineage, const LineageId& parent,
                                       const std::string& running, const Moment& moment) override;
+    Result<void> set_aside(const LineageId& lineage, Time from) override;
     Result<BranchPoint> find_moment(const LineageId& lineage, const Moment& moment) override;
     Result<void> begin_history(const LineageId& lineage) override;
     Result<void> trim_history(const LineageId& lineage, Time time) override;

@@ -23,6 +23,8 @@ class FakeComputes : public compute::Computes {
     std::vector<int> installed = {16, 17, 18};
 
     std::set<std::string> lineages;
+    std::map<std::string, std::string> parents;  // of branches: what they were made from
+    std::map<std::string, Time> set_aside_from;
     std::map<std::string, Time> histories;       // lineage -> from when on it is kept
     std::map<std::string, std::string> running;  // endpoint uid -> lineage
     std::set<std::string> directories;           // of endpoints that were started once
@@ -46,9 +48,13 @@ class FakeComputes : public compute::Computes {
         bool known = lineages.contains(parent);
         TRY(call("create_branch", [&] {
             if (known) lineages.insert(lineage);
+            parents[lineage] = parent;
         }));
         if (!known) return error(Code::not_found, "lineage {} does not exist", parent);
         return find_moment(parent, moment);
+    }
+    Result<void> set_aside(const compute::LineageId& lineage, Time from) override {
+        return call("set_aside", [&] { set_aside_from[lineage] = from; });
     }
     Result<compute::BranchPoint> find_moment(const compute::LineageId& lineage,
                                              const compute::Moment& moment) override {

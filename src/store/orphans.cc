@@ -63,8 +63,8 @@ class Search {
     }
 
   private:
-    static constexpr std::array<std::string_view, 4> kOfLineage{"lineage", "lock", "history.lock",
-                                                                "kept_from"};
+    static constexpr std::array<std::string_view, 5> kOfLineage{"lineage", "lock", "history.lock",
+                                                                "kept_from", "set_aside"};
     static constexpr std::array<std::string_view, 5> kOfIncarnation{
         "incarnation", "map", "clean", kWalDirectory, kWalArchiveDirectory};
 

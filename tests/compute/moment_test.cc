@@ -321,6 +321,53 @@ TEST_P(MomentTest, NothingGoesWhileSomebodyHoldsIt) {
     EXPECT_EQ(count_files(".restore"), 2u);
 }
 
+// What a restore set aside is not the new state's past, and is not taken for it.
+TEST_P(MomentTest, WhatWasSetAsideIsRefused) {
+    start_with_table();
+    add("to be restored", "ep-main", kRoot);
+    add("to be set aside", "ep-main", kRoot);
+    const auto [before, wanted, set_aside] = std::tuple(known_[0], known_[1], known_[2]);
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "", wanted.time));
+    ASSERT_OK(manager_->set_aside(kBranch, wanted.time));
+    Time restored = sys::real_clock().now();
+    EXPECT_NE(refusal(kBranch, set_aside.time).find("in what was set aside"), std::string::npos)
+        << refusal(kBranch, set_aside.time);
+    for (const Moment& moment : {Moment{before.time}, Moment{wanted.time}, Moment{restored}}) {
+        auto found = manager_->find_moment(kBranch, moment);
+        ASSERT_OK(found);
+        EXPECT_LT(found->lsn, set_aside.lsn);
+    }
+    Known of_branch = wanted;
+    of_branch.lineage = kBranch;
+    expect_as_known(of_branch, restored);
+    // Nor for a branch of it.
+    const char* child = "00000000000a0003";
+    ASSERT_OK(manager_->create_branch(child, kBranch, "", Newest{}));
+    EXPECT_NE(refusal(child, set_aside.time).find("in what was set aside"), std::string::npos);
+}
+
+// A dropped lineage that another needs is nobody's branch any more, and is trimmed with that one.
+TEST_P(MomentTest, HistoryOfADroppedAncestorGoesToo) {
+    start_with_table();
+    value("ep-main", "CHECKPOINT");
+    while (count_files(".restore") == 0) std::this_thread::yield();
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main", Newest{}));
+    for (int i = 0; i < 3; ++i) {
+        add("of the dropped one", "ep-main", kRoot);
+        value("ep-main", "CHECKPOINT");
+    }
+    ASSERT_OK(manager_->remove("ep-main"));
+    const size_t points = count_files(".restore");
+    ASSERT_OK(manager_->drop_lineage(kRoot));
+    Time later = sys::real_clock().now();
+    ASSERT_OK(manager_->trim_history(kBranch, known_.front().time));
+    EXPECT_EQ(count_files(".restore"), points) << "still in the window";
+    ASSERT_OK(manager_->trim_history(kBranch, later));
+    EXPECT_LT(count_files(".restore"), points);
+    ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
+    EXPECT_EQ(value("ep-branch", "SELECT count(*) FROM t"), known_.front().rows);
+}
+
 // PostgreSQL reads prepared transactions back from WAL when its recovery ends.
 TEST_P(MomentTest, PreparedTransactionsAreThereAtTheBeginningOfALife) {
     ASSERT_OK(manager_->create_root(kRoot, GetParam()));
