@@ -305,8 +305,80 @@ TEST_F(ApiTest, BadInputIsTheContractsErrorAndChangesNothing) {
           R"({"no_expiry":true,"source_branch_lsn":"FF/0"})",
           R"({"no_expiry":true,"source_branch":"x"})"})
         EXPECT_EQ(branch(spec), "400") << spec;
-    EXPECT_EQ(branch(R"({"no_expiry":true,"source_snapshot":"x"})"), "501");
+    EXPECT_EQ(branch(R"({"no_expiry":true,"source_snapshot":"x"})"), "400");
     EXPECT_EQ(send("GET", "projects/p/branches").body["branches"].size(), 1u);
+}
+
+TEST_F(ApiTest, RestoreAndResetNameWhatTheyPreserve) {
+    make_project("p");
+    make_branch("dev");
+    auto restored = send("POST", "projects/p/branches/production:restore",
+                         R"({"source_branch_lsn":"0/1A00000","preserved_branch_id":"kept"})");
+    ASSERT_EQ(restored.status, 200) << failure(restored);
+    EXPECT_EQ(restored.body["metadata"]["preserved_branch"], "projects/p/branches/kept");
+    auto meanwhile = send("GET", "projects/p/branches/production").body["status"];
+    EXPECT_EQ(meanwhile["current_state"], "RESETTING");
+    EXPECT_EQ(meanwhile["pending_state"], "READY");
+    settle();
+    auto done = send("GET", restored.body["name"]).body;
+    EXPECT_EQ(done["response"]["status"]["current_state"], "READY");
+    EXPECT_EQ(done["metadata"]["preserved_branch"], "projects/p/branches/kept");
+    auto reset = send("POST", "projects/p/branches/dev:reset", "{}");
+    ASSERT_EQ(reset.status, 200) << failure(reset);
+    EXPECT_FALSE(reset.body["metadata"].contains("preserved_branch"));
+    settle();
+    EXPECT_EQ(send("GET", "projects/p/branches").body["branches"].size(), 3u);
+    EXPECT_EQ(failure(send("POST", "projects/p/branches/dev:undo", "{}")).substr(0, 3), "405");
+}
+
+TEST_F(ApiTest, SnapshotsAndSchedulesHaveTheNewestShapes) {
+    make_project("p");
+    auto made = send("POST", "projects/p/snapshots",
+                     R"({"spec":{"source_branch":"projects/p/branches/production","ttl":"3600s"}})",
+                     {{"snapshot_id", "s"}});
+    ASSERT_EQ(made.status, 200) << failure(made);
+    EXPECT_EQ(made.body["metadata"]["@type"],
+              "type.googleapis.com/databricks.postgres.v1.SnapshotOperationMetadata");
+    settle();
+    auto snapshot = send("GET", made.body["name"]).body["response"];
+    EXPECT_EQ(snapshot, send("GET", "projects/p/snapshots/s").body);
+    EXPECT_EQ(snapshot["name"], "projects/p/snapshots/s");
+    EXPECT_EQ(snapshot["status"]["source_branch"], "projects/p/branches/production");
+    EXPECT_EQ(snapshot["status"]["full_size_bytes"], 31760384);
+    EXPECT_FALSE(snapshot["status"].contains("no_expiry"));
+    EXPECT_TRUE(snapshot["status"].contains("expire_time"));
+    make_branch("again", R"({"no_expiry":true,"source_snapshot":"projects/p/snapshots/s"})");
+    EXPECT_EQ(send("GET", "projects/p/branches/again").body["status"]["source_snapshot"],
+              "projects/p/snapshots/s");
+    auto gone = send("DELETE", "projects/p/snapshots/s");
+    settle();
+    EXPECT_TRUE(send("GET", gone.body["name"]).body["done"]);
+    EXPECT_EQ(send("GET", "projects/p/snapshots").body["snapshots"].size(), 0u);
+
+    const char* schedule = "projects/p/branches/production/snapshot-schedule";
+    EXPECT_EQ(send("GET", schedule).body.dump(),
+              R"({"name":"projects/p/branches/production/snapshot-schedule","schedule":[]})");
+    const char* wanted =
+        R"({"schedule":[{"daily_schedule":{},"retention":"86400s"},)"
+        R"({"retention":"604800s","weekly_schedule":{"day_of_week":"SUNDAY","hour":3}},)"
+        R"({"monthly_schedule":{"day":31,"hour":23},"retention":"2592000s"}]})";
+    auto set = send("PATCH", schedule, wanted, {{"update_mask", "schedule"}});
+    ASSERT_EQ(set.status, 200) << failure(set);
+    EXPECT_TRUE(set.body["done"]);
+    set.body = set.body["response"];
+    EXPECT_EQ(set.body["schedule"][0]["daily_schedule"]["hour"], 0);
+    EXPECT_EQ(set.body["schedule"][1]["weekly_schedule"]["day_of_week"], "SUNDAY");
+    EXPECT_EQ(set.body["schedule"][2]["monthly_schedule"]["day"], 31);
+    for (const char* bad :
+         {R"({"schedule":[{"retention":"86400s"}]})", R"({"schedule":[{"daily_schedule":{}}]})",
+          R"({"schedule":[{"daily_schedule":{"hour":24},"retention":"86400s"}]})",
+          R"({"schedule":[{"daily_schedule":{},"monthly_schedule":{"day":1},)"
+          R"("retention":"86400s"}]})",
+          R"({"schedule":[{"weekly_schedule":{"day_of_week":"SOMEDAY"},"retention":"86400s"}]})"})
+        EXPECT_EQ(failure(send("PATCH", schedule, bad, {{"update_mask", "schedule"}})).substr(0, 3),
+                  "400")
+            << bad;
+    EXPECT_EQ(send("GET", schedule).body, set.body) << "a refused one changes nothing";
 }
 
 TEST_F(ApiTest, ManagedByParentIsInTheDetails) {

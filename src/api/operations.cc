@@ -25,6 +25,10 @@ std::string_view metadata_type(ResourceKind kind) {
             return "type.googleapis.com/databricks.postgres.v1.RoleOperationMetadata";
         case ResourceKind::database:
             return "type.googleapis.com/databricks.postgres.v1.DatabaseOperationMetadata";
+        case ResourceKind::snapshot:
+            return "type.googleapis.com/databricks.postgres.v1.SnapshotOperationMetadata";
+        case ResourceKind::snapshot_schedule:
+            return "type.googleapis.com/databricks.postgres.v1.SnapshotScheduleOperationMetadata";
     }
     return "";
 }
@@ -37,6 +41,10 @@ Json response_of(const OperationView& view) {
         return json_of(*branch);
     if (const auto* endpoint = std::get_if<control::EndpointView>(&view.result))
         return json_of(*endpoint);
+    if (const auto* snapshot = std::get_if<control::SnapshotView>(&view.result))
+        return json_of(*snapshot);
+    if (const auto* schedule = std::get_if<control::SnapshotScheduleView>(&view.result))
+        return json_of(*schedule);
     if (info(view.kind).leaves_nothing)
         return {{"@type", "type.googleapis.com/google.protobuf.Empty"}};
     return {{"name", view.row.resource_name}};  // made once, deleted since
@@ -49,6 +57,7 @@ Json json_of(const OperationView& view) {
     Json operation = {{"name", fmt::format("{}/operations/{}", row.resource_name, row.id)},
                       {"done", row.done},
                       {"metadata", {{"@type", metadata_type(info(view.kind).resource)}}}};
+    if (row.preserved_branch) operation["metadata"]["preserved_branch"] = *row.preserved_branch;
     if (!row.done) return operation;
     if (row.error_code)
         operation["error"] = {{"error_code", *row.error_code},
@@ -71,6 +80,17 @@ void add_operations(Router& router, Control& control) {
                [get](const Request& request) {
                    return get(request, control::project_name(request.captures[0]));
                });
+    router.add("GET", fmt::format("{}projects/*/snapshots/*/operations/*", kPostgres),
+               Access::bearer, [get](const Request& request) {
+                   return get(request,
+                              control::snapshot_name(request.captures[0], request.captures[1]));
+               });
+    router.add(
+        "GET", fmt::format("{}projects/*/branches/*/snapshot-schedule/operations/*", kPostgres),
+        Access::bearer, [get](const Request& request) {
+            return get(request,
+                       control::snapshot_schedule_name(request.captures[0], request.captures[1]));
+        });
     router.add("GET", fmt::format("{}projects/*/branches/*/operations/*", kPostgres),
                Access::bearer, [get](const Request& request) {
                    return get(request,

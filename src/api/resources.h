@@ -22,6 +22,7 @@ struct ServerInfo {
 
 void add_projects(Router& router, control::Control& control);
 void add_branches(Router& router, control::Control& control);
+void add_snapshots(Router& router, control::Control& control);
 void add_endpoints(Router& router, control::Control& control);
 void add_roles(Router& router, control::Control& control);
 void add_databases(Router& router, control::Control& control);
@@ -36,6 +37,8 @@ void add_status(Router& router, control::Control& control, const ServerInfo& ser
 Json json_of(const control::ProjectView& view);
 Json json_of(const control::BranchView& view);
 Json json_of(const control::EndpointView& view);
+Json json_of(const control::SnapshotView& view);
+Json json_of(const control::SnapshotScheduleView& view);
 Json json_of(const control::OperationView& view);
 
 // The answer of every mutation.

@@ -20,12 +20,13 @@ bool fits(const std::vector<std::string>& pattern, const std::vector<std::string
     if (pattern.size() != segments.size()) return false;
     captures.clear();
     for (size_t i = 0; i < pattern.size(); ++i) {
-        if (pattern[i] != "*") {
+        if (!pattern[i].starts_with('*')) {
             if (pattern[i] != segments[i]) return false;
-        } else {
-            if (segments[i].empty()) return false;
-            captures.push_back(segments[i]);
+            continue;
         }
+        std::string_view verb = std::string_view(pattern[i]).substr(1);
+        if (segments[i].size() <= verb.size() || !segments[i].ends_with(verb)) return false;
+        captures.push_back(segments[i].substr(0, segments[i].size() - verb.size()));
     }
     return true;
 }

@@ -24,7 +24,8 @@ class Router {
     };
     struct NoRoute {};
 
-    // `pattern`: "/api/2.0/postgres/projects/*"; '*' stands for one segment that is not empty.
+    // `pattern`: "/api/2.0/postgres/projects/*"; '*' stands for one segment that is not empty,
+    // "*:verb" for one that ends in ":verb", of which only the rest is captured.
     void add(std::string_view method, std::string_view pattern, Access access, Handler handler);
 
     std::variant<Match, WrongMethod, NoRoute> find(std::string_view method,

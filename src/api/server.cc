@@ -90,6 +90,7 @@ Error library_error(int status) {
 void add_all(Router& router, control::Control& control, const ServerInfo& info) {
     add_projects(router, control);
     add_branches(router, control);
+    add_snapshots(router, control);
     add_endpoints(router, control);
     add_roles(router, control);
     add_databases(router, control);

@@ -40,42 +40,25 @@ Result<void> check_protectable(Session& session, const BranchRow& row) {
     return {};
 }
 
-Result<void> check_moment(const BranchDraft& draft, const ProjectRow& project, Time now) {
-    if (draft.at_lsn && draft.at_time)
-        return error(Code::invalid_argument,
-                     "Only one of 'spec.source_branch_lsn' and 'spec.source_branch_time' may be "
-                     "given.");
-    if (!draft.at_time) return {};
-    if (*draft.at_time < project.create_time)
-        return error(Code::bad_request,
-                     "The provided timestamp is before your project was created, try a more recent "
-                     "timestamp.");
-    if (*draft.at_time > now)
-        return error(Code::bad_request, "The provided timestamp is in the future.");
-    if (*draft.at_time < now - project.history_retention)
-        return error(Code::bad_request,
-                     "The provided timestamp is before {}, where the project's history retention "
-                     "of {} begins, try a more recent timestamp.",
-                     rfc3339(now - project.history_retention),
-                     duration_text(project.history_retention));
-    return {};
-}
-
 Result<BranchRow> source_of(Session& session, const BranchDraft& draft, const ProjectRow& project) {
-    std::string id = project.default_branch_uid;
-    if (!draft.source_branch.empty()) {
-        auto name =
-            TRY(parse_name("spec.source_branch", draft.source_branch, ResourceKind::branch));
-        if (name.project != project.id && name.project != project.uid)
-            return error(Code::invalid_argument,
-                         "source_branch field must point to the branch from the same Project");
-        id = name.branch;
-    }
-    BranchRow source = TRY(live_branch(session, project.uid, id)).branch;
+    const std::string& name = draft.source.branch;
+    BranchRow source =
+        name.empty() ? TRY(live_branch(session, project.uid, project.default_branch_uid)).branch
+                     : TRY(branch_named(session, project, "spec.source_branch", name));
     if (source.expire_time)
         return error(Code::bad_request,
                      "cannot branch from a branch that expires; branch_name:\"{}\"", source.id);
     return source;
+}
+
+Result<void> set_source_branch(Session& session, BranchRow& row, const BranchDraft& draft,
+                               const ProjectRow& project, const std::optional<PastPoint>& past) {
+    BranchRow source = TRY(source_of(session, draft, project));
+    if (draft.source.is_past() && (!past || !past->is_of(source))) return conflicting_operation();
+    row.source_uid = source.uid;
+    row.source_name = branch_name(project.id, source.id);
+    if (past) row.source_lsn = past->point.lsn, row.source_time = past->point.time;
+    return {};
 }
 
 // Puts the patch into the row and checks what comes out.
@@ -98,37 +81,33 @@ Result<void> merge(Session& session, BranchRow& row, const BranchPatch& patch,
 
 }  // namespace
 
+Result<void> check_branch_quota(Session& session, const ProjectRow& project) {
+    if (TRY(meta::all_branches(session, project.uid)).size() < kMaxBranches) return {};
+    return error(Code::quota_exceeded, "branches limit exceeded");
+}
+
 Result<OperationRow> Branches::create(const BranchDraft& draft) {
     TRY(check_id("branch_id", draft.id));
-    auto past = TRY(find_past_point(draft));
+    auto past = TRY(find_point(draft));
     auto operation =
         TRY(core_.meta.write([&](Session& session) { return insert(session, draft, past); }));
     core_.board.announce();
     return operation;
 }
 
-// Where the moment lies that is asked for, so that one that cannot be opened is refused here and
-// not found out by the operation.
-Result<std::optional<Branches::PastPoint>> Branches::find_past_point(const BranchDraft& draft) {
-    if (!draft.is_past()) return std::optional<PastPoint>();
+Result<std::optional<PastPoint>> Branches::find_point(const BranchDraft& draft) {
+    if (!draft.source.is_past()) return std::optional<PastPoint>();
     auto source = TRY(core_.meta.read([&](Session& session) -> Result<std::optional<BranchRow>> {
         ProjectRow project = TRY(live_project(session, draft.project));
         // insert() says what follows from that.
         if (TRY(meta::find_branch(session, project.uid, draft.id)))
             return std::optional<BranchRow>();
-        TRY(check_moment(draft, project, core_.now()));
+        TRY(check_moment(draft.source, project, core_.now()));
         return std::optional(TRY(source_of(session, draft, project)));
     }));
     if (!source) return std::optional<PastPoint>();
-    if (source->state != State::ready) return conflicting_operation();
-    compute::Moment moment;
-    if (draft.at_lsn) moment = *draft.at_lsn;
-    if (draft.at_time) moment = *draft.at_time;
-    auto lock = core_.lineages.shared(source->lineage);
-    auto point = TRY_CTX(core_.computes.find_moment(source->lineage, moment),
-                         "create branch '{}' from '{}'", draft.id, source->id);
-    if (draft.at_time) point.time = *draft.at_time;
-    return std::optional(PastPoint{source->uid, point});
+    return std::optional(TRY_CTX(find_past_point(core_, *source, draft.source),
+                                 "create branch '{}' from '{}'", draft.id, source->id));
 }
 
 Result<OperationRow> Branches::insert(Session& session, const BranchDraft& draft,
@@ -142,27 +121,31 @@ Result<OperationRow> Branches::insert(Session& session, const BranchDraft& draft
     if (!draft.values.expiration)
         return error(Code::invalid_argument, "Expiration must be specified when creating a branch")
             .with_hint("give one of spec.ttl, spec.expire_time and spec.no_expiry");
-    BranchRow source = TRY(source_of(session, draft, project));
-    // What was found is of a branch that is the source no more.
-    if (draft.is_past() && (!past || past->source_uid != source.uid))
-        return conflicting_operation();
-    if (TRY(meta::all_branches(session, project.uid)).size() >= kMaxBranches)
-        return error(Code::quota_exceeded, "branches limit exceeded");
+    TRY(check_branch_quota(session, project));
 
     BranchRow row;
     row.uid = draw_uid(core_.environment, "br");
     row.project_uid = project.uid;
     row.id = draft.id;
     row.lineage = draw_lineage(core_.environment);
-    row.source_uid = source.uid;
-    row.source_name = branch_name(project.id, source.id);
-    if (past) row.source_lsn = past->point.lsn, row.source_time = past->point.time;
+    TRY(check_moment(draft.source, project, core_.now()));
+    if (!draft.source.snapshot.empty()) {
+        set_source_snapshot(
+            row,
+            TRY(snapshot_named(session, project, "spec.source_snapshot", draft.source.snapshot)),
+            project);
+    } else {
+        TRY(set_source_branch(session, row, draft, project, past));
+    }
     row.create_time = row.update_time = row.state_change_time = core_.now();
     TRY(merge(session, row, draft.values, project, core_.now()));
     TRY(meta::insert_branch(session, row));
     TRY(meta::insert_endpoint(session, TRY(draft_primary(core_, session, project, row.uid, {}))));
-    TRY(meta::copy_roles(session, source.uid, row.uid));
-    TRY(meta::copy_databases(session, source.uid, row.uid));
+    // A snapshot may outlive the branch that it is of.
+    auto source = TRY(meta::get_branch(session, *row.source_uid));
+    const std::string& like = source ? source->uid : project.default_branch_uid;
+    TRY(meta::copy_roles(session, like, row.uid));
+    TRY(meta::copy_databases(session, like, row.uid));
     return core_.record(session, OperationKind::create_branch, branch_name(project.id, row.id),
                         row.uid, project.uid, false);
 }
@@ -212,7 +195,7 @@ Result<OperationRow> Branches::update(const std::string& project, const std::str
 
 Result<OperationRow> Branches::apply(Session& session, const ProjectRow& project, BranchRow row,
                                      const BranchPatch& patch) {
-    if (row.state != State::ready) return conflicting_operation();
+    if (!row.is_settled()) return conflicting_operation();
     TRY(merge(session, row, patch, project, core_.now()));
     row.update_time = core_.now();
     TRY(meta::update_branch(session, row));
@@ -232,7 +215,7 @@ Result<OperationRow> Branches::remove(const std::string& project, const std::str
 
 Result<OperationRow> Branches::drop(Session& session, const ProjectRow& project, BranchRow row,
                                     bool purge) {
-    if (row.state == State::creating) return conflicting_operation();
+    if (!row.is_settled()) return conflicting_operation();
     std::string name = branch_name(project.id, row.id);
     if (row.is_protected) return error(Code::bad_request, "cannot delete protected branch");
     if (row.is_root())

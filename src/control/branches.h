@@ -3,15 +3,13 @@
 
 #include <optional>
 #include <string>
-#include <variant>
 
+#include "control/branch_source.h"
 #include "control/core.h"
+#include "control/expiration.h"
 #include "control/views.h"
 
 namespace tarn::control {
-
-struct NoExpiry {};
-using Expiration = std::variant<NoExpiry, Span, Time>;  // never, after, at
 
 struct BranchPatch {
     std::optional<bool> is_protected;
@@ -21,10 +19,7 @@ struct BranchPatch {
 struct BranchDraft {
     std::string project;
     std::string id;
-    std::string source_branch;  // a name; "" for the project's default branch
-    std::optional<Lsn> at_lsn;  // a moment in the source's past
-    std::optional<Time> at_time;
-    bool is_past() const { return at_lsn || at_time; }
+    BranchSource source;  // as it comes, the project's default branch
     BranchPatch values;
     bool replace_existing = false;
 };
@@ -54,12 +49,7 @@ class Branches {
     Result<void> purge_deleted(const std::string& uid);
 
   private:
-    // A moment of the past that a branch is to begin at, and whose.
-    struct PastPoint {
-        std::string source_uid;
-        compute::BranchPoint point;
-    };
-    Result<std::optional<PastPoint>> find_past_point(const BranchDraft& draft);
+    Result<std::optional<PastPoint>> find_point(const BranchDraft& draft);
     Result<meta::OperationRow> insert(meta::Session& session, const BranchDraft& draft,
                                       const std::optional<PastPoint>& past);
     Result<meta::OperationRow> apply(meta::Session& session, const meta::ProjectRow& project,
@@ -70,5 +60,8 @@ class Branches {
 
     Core& core_;
 };
+
+// Can the project have one more branch?
+Result<void> check_branch_quota(meta::Session& session, const meta::ProjectRow& project);
 
 }  // namespace tarn::control

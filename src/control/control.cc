@@ -16,13 +16,15 @@ Control::Control(meta::Meta& meta, compute::Computes& computes, Environment envi
       credentials(core_),
       projects(core_, wake),
       branches(core_),
+      restores(core_),
+      snapshots(core_),
       endpoints(core_, wake),
       roles(core_),
       databases(core_),
-      operations(core_, projects, branches, endpoints),
+      operations(core_, projects, branches, endpoints, snapshots),
       reconciler(core_, wake),
-      housekeeper(core_, wake, wakers, projects, branches),
-      history_keeper(core_) {}
+      housekeeper(core_, wake, wakers, projects, branches, snapshots),
+      history_keeper(core_, snapshots) {}
 
 Result<std::unique_ptr<Control>> Control::open(meta::Meta& meta, compute::Computes& computes,
                                                Environment environment, Options options) {
@@ -41,6 +43,7 @@ Result<void> Control::start() {
 }
 
 void Control::stop() {
+    core_.board.close();
     reconciler.request_stop();
     core_.computes.let_go();  // else a start that hangs would hold up the end
     housekeeper.stop();

@@ -15,7 +15,9 @@
 #include "control/operations.h"
 #include "control/projects.h"
 #include "control/reconciler.h"
+#include "control/restores.h"
 #include "control/roles.h"
+#include "control/snapshots.h"
 #include "control/wake.h"
 #include "control/wakers.h"
 
@@ -50,6 +52,8 @@ class Control {
     Credentials credentials;
     Projects projects;
     Branches branches;
+    Restores restores;
+    Snapshots snapshots;
     Endpoints endpoints;
     Roles roles;
     Databases databases;

@@ -63,7 +63,7 @@ class ControlFixture : public testing::Test {
         draft.project = project;
         draft.id = id;
         draft.values.expiration = expiration;
-        if (!source.empty()) draft.source_branch = branch_name(project, source);
+        if (!source.empty()) draft.source.branch = branch_name(project, source);
         return control_->branches.create(draft);
     }
     // The error's text, "" if there is none.

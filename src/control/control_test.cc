@@ -151,7 +151,7 @@ TEST_F(ControlTest, BranchRulesAreTheContracts) {
         draft.project = "p";
         draft.id = "x";
         draft.values.expiration = expiration;
-        draft.source_branch = source;
+        draft.source.branch = source;
         return message(control_->branches.create(draft));
     };
     BranchDraft bare;
@@ -170,23 +170,23 @@ TEST_F(ControlTest, BranchRulesAreTheContracts) {
               "cannot branch from a branch that expires; branch_name:\"short\"");
     BranchDraft past = bare;
     past.values.expiration = NoExpiry{};
-    past.at_time = Time{seconds{1}};
+    past.source.at_time = Time{seconds{1}};
     EXPECT_EQ(
         message(control_->branches.create(past)),
         "The provided timestamp is before your project was created, try a more recent timestamp.");
-    past.at_time = now_ + seconds{1};
+    past.source.at_time = now_ + seconds{1};
     EXPECT_EQ(message(control_->branches.create(past)), "The provided timestamp is in the future.");
-    past.at_lsn = Lsn{0x1b3c4d8};
+    past.source.at_lsn = Lsn{0x1b3c4d8};
     EXPECT_EQ(message(control_->branches.create(past)),
-              "Only one of 'spec.source_branch_lsn' and 'spec.source_branch_time' may be given.");
-    past.at_time.reset();
-    past.at_lsn = Lsn{0x3000000};
+              "Only one of 'source_branch_lsn' and 'source_branch_time' may be given.");
+    past.source.at_time.reset();
+    past.source.at_lsn = Lsn{0x3000000};
     EXPECT_NE(message(control_->branches.create(past)).find("is ahead of the newest"),
               std::string::npos);
     EXPECT_EQ(branch_ids("p"), (std::vector<std::string>{"production", "short"}));
     pass(days{8});
-    past.at_lsn.reset();
-    past.at_time = now_ - days{7} - seconds{1};
+    past.source.at_lsn.reset();
+    past.source.at_time = now_ - days{7} - seconds{1};
     EXPECT_NE(message(control_->branches.create(past)).find("history retention of 604800s begins"),
               std::string::npos);
 }
@@ -197,17 +197,17 @@ TEST_F(ControlTest, ABranchOfAPastMomentSaysWhichFromTheBeginning) {
     draft.project = "p";
     draft.id = "by-lsn";
     draft.values.expiration = NoExpiry{};
-    draft.at_lsn = Lsn{0x1a00000};
+    draft.source.at_lsn = Lsn{0x1a00000};
     ASSERT_EQ(message(control_->branches.create(draft)), "");
     EXPECT_EQ(control_->branches.get("p", "by-lsn")->row.source_lsn, Lsn{0x1a00000});
     draft.id = "by-time";
-    draft.at_lsn.reset();
-    draft.at_time = now_;
+    draft.source.at_lsn.reset();
+    draft.source.at_time = now_;
     ASSERT_EQ(message(control_->branches.create(draft)), "");
     settle();
     EXPECT_EQ(control_->branches.get("p", "by-lsn")->row.source_lsn, Lsn{0x1a00000});
     EXPECT_EQ(control_->branches.get("p", "by-time")->row.source_lsn, Lsn{0x1b3c4d8});
-    EXPECT_EQ(control_->branches.get("p", "by-time")->row.source_time, draft.at_time);
+    EXPECT_EQ(control_->branches.get("p", "by-time")->row.source_time, draft.source.at_time);
 }
 
 TEST_F(ControlTest, HistoryBeginsWhenTheOwnersRoleIsThere) {
@@ -223,7 +223,7 @@ TEST_F(ControlTest, AMomentIsOfTheSourceThatItWasFoundIn) {
     draft.project = "p";
     draft.id = "past";
     draft.values.expiration = NoExpiry{};
-    draft.at_lsn = Lsn{0x1a00000};
+    draft.source.at_lsn = Lsn{0x1a00000};
     // The default branch changes while the moment is looked for.
     computes_.after_call = [&](const std::string& call) -> Result<void> {
         if (call != "find_moment") return {};

@@ -45,6 +45,12 @@ class OperationBoard {
         ++version_;
         changed_.notify_all();
     }
+    // The server is about to end: who waits for more than one announcement gives up.
+    void close() {
+        closed_ = true;
+        announce();
+    }
+    bool is_closed() const { return closed_.load(); }
     // Until something is announced after `seen`, or the timeout.
     void wait(uint64_t seen, std::chrono::steady_clock::time_point until) {
         std::unique_lock lock(mutex_);
@@ -55,6 +61,7 @@ class OperationBoard {
     std::mutex mutex_;
     std::condition_variable changed_;
     std::atomic<uint64_t> version_{0};
+    std::atomic<bool> closed_{false};
 };
 
 struct Core {
@@ -72,10 +79,11 @@ struct Core {
     Time now() const { return environment.now(); }
 
     // The operation that a mutation writes in its own transaction (M1). `done` if nothing is left
-    // to do outside the metadata.
+    // to do outside the metadata; `preserved_branch`: meta::OperationRow.
     Result<meta::OperationRow> record(meta::Session& session, OperationKind kind,
                                       std::string resource_name, std::string resource_uid,
-                                      std::string project_uid, bool done);
+                                      std::string project_uid, bool done,
+                                      std::optional<std::string> preserved_branch = {});
 };
 
 }  // namespace tarn::control

@@ -40,6 +40,23 @@ class CrashTest : public ControlFixture {
         patch.settings.pg_settings = PgSettings{{"work_mem", "64MB"}};
         (void)update_primary("p", patch);
         settle();
+        SnapshotDraft snapshot;
+        snapshot.project = "p";
+        snapshot.id = "kept";
+        snapshot.source.branch = branch_name("p", "dev");
+        (void)control_->snapshots.create(snapshot);
+        snapshot.id = "gone";
+        (void)control_->snapshots.create(snapshot);
+        settle();
+        (void)control_->snapshots.remove("p", "gone");
+        RestoreDraft draft;
+        draft.project = "p";
+        draft.branch = "child";
+        (void)control_->restores.reset(draft);
+        draft.branch = "dev";
+        draft.source.at_lsn = Lsn{0x1a00000};
+        (void)control_->restores.restore(draft);
+        settle();
         (void)control_->branches.remove("p", "child", false);
         settle();
         (void)control_->branches.undelete("p", "child");
@@ -73,12 +90,17 @@ class CrashTest : public ControlFixture {
                 << "a project is left in the state purging";
             for (const auto& project : projects) {
                 EXPECT_NE(project.state, meta::State::creating) << project.id;
+                for (const auto& snapshot : TRY(meta::all_snapshots(s, project.uid))) {
+                    EXPECT_EQ(snapshot.state, meta::State::ready) << snapshot.id;
+                    lineages.insert(snapshot.lineage);
+                }
                 auto branches = TRY(meta::all_branches(s, project.uid));
                 EXPECT_FALSE(branches.empty()) << project.id;
                 for (const auto& branch : branches) {
                     EXPECT_TRUE(branch.state == meta::State::ready ||
                                 branch.state == meta::State::deleted)
                         << branch.id << " is " << meta::name(branch.state);
+                    EXPECT_FALSE(branch.replaced_by) << branch.id;
                     lineages.insert(branch.lineage);
                     EXPECT_EQ(TRY(meta::list_roles(s, branch.uid)).size(), 1u) << branch.id;
                     EXPECT_EQ(TRY(meta::list_databases(s, branch.uid)).size(), 1u) << branch.id;
@@ -88,6 +110,10 @@ class CrashTest : public ControlFixture {
                         addresses.insert(endpoint.address);
                         if (live_endpoint_by_uid(s, endpoint.uid).ok())
                             live_endpoints.insert(endpoint.uid);
+                        auto runs = computes_.running.find(endpoint.uid);
+                        bool on_its_own =
+                            runs == computes_.running.end() || runs->second == branch.lineage;
+                        EXPECT_TRUE(on_its_own) << branch.id << " runs on another's storage";
                     }
                 }
             }
@@ -143,7 +169,7 @@ TEST_F(CrashTest, ServerMayDieAtAnyStep) {
         settle_for_good();
         ASSERT_TRUE(control_->wake.wake(primary("after").row.uid).ok()) << at;
         if (!died) {
-            EXPECT_GT(at, 60) << "the scenario has fewer steps than it should";
+            EXPECT_GT(at, 90) << "the scenario has fewer steps than it should";
             break;
         }
     }
@@ -151,7 +177,7 @@ TEST_F(CrashTest, ServerMayDieAtAnyStep) {
 
 // Twice in a row, the second time while the first death is being repaired.
 TEST_F(CrashTest, ServerMayDieAgainWhileItRecovers) {
-    for (int at = 3; at < 60; at += 3) {
+    for (int at = 3; at < 120; at += 4) {
         for (int again = 1; again < 12; ++again) {
             start_anew();
             dies_at_ = at;

@@ -7,23 +7,29 @@
 #include "base/log.h"
 #include "meta/branches.h"
 #include "meta/projects.h"
+#include "meta/snapshots.h"
 
 namespace tarn::control {
 
 namespace {
 
-struct Branch {
+struct Kept {
     std::string lineage;
     Span retention;
 };
 
-Result<std::vector<Branch>> every_branch(meta::Session& session) {
-    std::vector<Branch> all;
+Result<std::vector<Kept>> everything(meta::Session& session) {
+    std::vector<Kept> all;
     constexpr auto kAll = std::numeric_limits<int64_t>::max();
-    for (const auto& project : TRY(meta::list_projects(session, "", true, kAll)))
+    for (const auto& project : TRY(meta::list_projects(session, "", true, kAll))) {
         for (const auto& branch : TRY(meta::all_branches(session, project.uid)))
             if (branch.state == meta::State::ready || branch.state == meta::State::deleted)
                 all.push_back({branch.lineage, project.history_retention});
+        // They have no history of their own; what they were made from may be nobody's by now.
+        for (const auto& snapshot : TRY(meta::all_snapshots(session, project.uid)))
+            if (snapshot.state == meta::State::ready)
+                all.push_back({snapshot.lineage, project.history_retention});
+    }
     return all;
 }
 
@@ -49,12 +55,13 @@ void HistoryKeeper::run(const std::stop_token& stop) {
 }
 
 void HistoryKeeper::run_once(const std::stop_token& stop) {
-    auto branches = core_.meta.read(every_branch);
-    if (!branches.ok()) {
-        log::error("control: look for branches: {}", branches.error().text());
+    snapshots_.take_due();  // before what they are of is let go of
+    auto kept = core_.meta.read(everything);
+    if (!kept.ok()) {
+        log::error("control: look for histories: {}", kept.error().text());
         return;
     }
-    for (const auto& [lineage, retention] : *branches) {
+    for (const auto& [lineage, retention] : *kept) {
         if (stop.stop_requested()) return;
         auto trimmed = core_.computes.trim_history(lineage, core_.now() - retention);
         if (!trimmed.ok()) log::warn("control: {}", trimmed.error().text());

@@ -1,18 +1,19 @@
-// history_keeper.h: lets go of the history of branches that their project's retention no longer
-// covers.
+// history_keeper.h: takes the snapshots that are due, and lets go of the history of branches that
+// their project's retention no longer covers.
 //
-// Threads: its own one, apart from the housekeeper's: removing much takes its time.
+// Threads: its own one, apart from the housekeeper's: reading and removing much takes its time.
 #pragma once
 
 #include <thread>
 
 #include "control/core.h"
+#include "control/snapshots.h"
 
 namespace tarn::control {
 
 class HistoryKeeper {
   public:
-    explicit HistoryKeeper(Core& core) : core_(core) {}
+    HistoryKeeper(Core& core, Snapshots& snapshots) : core_(core), snapshots_(snapshots) {}
     ~HistoryKeeper() { stop(); }
 
     void start();
@@ -24,6 +25,7 @@ class HistoryKeeper {
     void run(const std::stop_token& stop);
 
     Core& core_;
+    Snapshots& snapshots_;
     std::jthread thread_;
 };
 

@@ -71,6 +71,8 @@ void Housekeeper::end_what_is_due() {
     Time now = core_.now();
     end_each(core_.meta.read([&](meta::Session& s) { return meta::branches_to_expire(s, now); }),
              "expire branch", [&](const std::string& uid) { return branches_.expire(uid); });
+    end_each(core_.meta.read([&](meta::Session& s) { return meta::snapshots_to_expire(s, now); }),
+             "expire snapshot", [&](const std::string& uid) { return snapshots_.expire(uid); });
     end_each(core_.meta.read([&](meta::Session& s) { return meta::branches_to_purge(s, now); }),
              "purge branch", [&](const std::string& uid) { return branches_.purge_deleted(uid); });
     end_each(core_.meta.read([&](meta::Session& s) { return meta::projects_to_purge(s, now); }),

@@ -2,6 +2,7 @@
 // is not found.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "meta/branches.h"
@@ -33,6 +34,15 @@ Result<FoundBranch> live_branch(meta::Session& session, std::string_view project
 Result<FoundEndpoint> live_endpoint(meta::Session& session, std::string_view project,
                                     std::string_view branch, std::string_view endpoint);
 Result<FoundEndpoint> live_endpoint_by_uid(meta::Session& session, std::string_view uid);
+
+// A row that must be there, as long as the operation that works on it is pending.
+template <class Row>
+Result<Row> present(Result<std::optional<Row>> found, std::string_view what,
+                    const std::string& uid) {
+    if (!found.ok()) return found.error();
+    if (!*found) return error(Code::not_found, "{} {} is gone", what, uid);
+    return **found;
+}
 
 // The mutations of something that is still being made wait for its creator: 409 ABORTED.
 Error conflicting_operation();

@@ -7,12 +7,15 @@ namespace tarn::control {
 namespace {
 
 constexpr std::string_view kForms[] = {
-    "projects/{project_id}", "projects/{project_id}/branches/{branch_id}",
+    "projects/{project_id}",
+    "projects/{project_id}/branches/{branch_id}",
     "projects/{project_id}/branches/{branch_id}/endpoints/{endpoint_id}",
     "projects/{project_id}/branches/{branch_id}/roles/{role_id}",
-    "projects/{project_id}/branches/{branch_id}/databases/{database_id}"};
+    "projects/{project_id}/branches/{branch_id}/databases/{database_id}",
+    "projects/{project_id}/snapshots/{snapshot_id}",
+    "projects/{project_id}/branches/{branch_id}/snapshot-schedule"};
 
-constexpr std::string_view kLeaves[] = {"", "", "endpoints", "roles", "databases"};
+constexpr std::string_view kLeaves[] = {"", "", "endpoints", "roles", "databases", "snapshots", ""};
 
 std::vector<std::string_view> split(std::string_view text) {
     std::vector<std::string_view> parts;
@@ -55,23 +58,32 @@ std::string database_name(std::string_view project, std::string_view branch,
     return fmt::format("projects/{}/branches/{}/databases/{}", project, branch, database);
 }
 
+std::string snapshot_name(std::string_view project, std::string_view snapshot) {
+    return fmt::format("projects/{}/snapshots/{}", project, snapshot);
+}
+
+std::string snapshot_schedule_name(std::string_view project, std::string_view branch) {
+    return branch_name(project, branch) + "/snapshot-schedule";
+}
+
 Result<ResourceName> parse_name(std::string_view field, std::string_view text, ResourceKind kind) {
     if (text.empty())
         return error(Code::invalid_argument,
                      "Field '{}' is required, expected non-default value (not \"\")!", field);
     std::vector<std::string_view> parts = split(text);
     auto level = static_cast<size_t>(kind);
-    size_t length = kind == ResourceKind::project ? 2 : kind == ResourceKind::branch ? 4 : 6;
+    bool of_project = kind == ResourceKind::branch || kind == ResourceKind::snapshot;
+    size_t length = kind == ResourceKind::project ? 2 : of_project ? 4 : 6;
     bool fits = parts.size() == length && parts[0] == "projects";
-    fits = fits && (length < 4 || parts[2] == "branches");
-    fits = fits && (length < 6 || parts[4] == kLeaves[level]);
+    fits = fits && (length < 4 || kind == ResourceKind::snapshot || parts[2] == "branches");
+    fits = fits && (kLeaves[level].empty() || parts[length - 2] == kLeaves[level]);
     for (size_t i = 1; fits && i < length; i += 2) fits = !parts[i].empty();
     if (!fits)
         return error(Code::invalid_argument, "Field '{}' must have the form {}, got '{}'.", field,
                      kForms[level], text);
     ResourceName name{.kind = kind, .project = std::string(parts[1]), .branch = {}, .leaf = {}};
-    if (length >= 4) name.branch = parts[3];
-    if (length >= 6) name.leaf = parts[5];
+    if (length >= 4 && kind != ResourceKind::snapshot) name.branch = parts[3];
+    if (!kLeaves[level].empty()) name.leaf = parts.back();
     return name;
 }
 

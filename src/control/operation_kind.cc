@@ -17,9 +17,15 @@ constexpr OperationKindInfo kTable[] = {
     {"delete_branch", ResourceKind::branch, true},
     {"purge_branch", ResourceKind::branch, true},
     {"undelete_branch", ResourceKind::branch, false},
+    {"restore_branch", ResourceKind::branch, false},
+    {"reset_branch", ResourceKind::branch, false},
     {"update_endpoint", ResourceKind::endpoint, false},
+    {"create_snapshot", ResourceKind::snapshot, false},
+    {"delete_snapshot", ResourceKind::snapshot, true},
+    {"update_snapshot_schedule", ResourceKind::snapshot_schedule, false},
 };
-static_assert(std::size(kTable) == static_cast<size_t>(OperationKind::update_endpoint) + 1);
+static_assert(std::size(kTable) ==
+              static_cast<size_t>(OperationKind::update_snapshot_schedule) + 1);
 
 }  // namespace
 

@@ -19,7 +19,12 @@ enum class OperationKind : uint8_t {
     delete_branch,
     purge_branch,
     undelete_branch,
+    restore_branch,
+    reset_branch,
     update_endpoint,
+    create_snapshot,
+    delete_snapshot,
+    update_snapshot_schedule,
 };
 
 struct OperationKindInfo {

@@ -53,6 +53,14 @@ Result<OperationView> Operations::view(meta::OperationRow row) {
             if (auto found = branches_.get_by_uid(uid); found.ok())
                 view.result = std::move(found).value();
             break;
+        case ResourceKind::snapshot:
+            if (auto found = snapshots_.get_by_uid(uid); found.ok())
+                view.result = std::move(found).value();
+            break;
+        case ResourceKind::snapshot_schedule:
+            if (auto found = snapshots_.schedule_by_uid(uid); found.ok())
+                view.result = std::move(found).value();
+            break;
         default:
             if (auto found = endpoints_.get_by_uid(uid); found.ok())
                 view.result = std::move(found).value();

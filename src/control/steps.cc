@@ -1,6 +1,9 @@
 #include "control/steps.h"
 
+#include "base/log.h"
+#include "control/origin.h"
 #include "control/provision.h"
+#include "control/restores.h"
 #include "meta/databases.h"
 #include "meta/roles.h"
 
@@ -12,15 +15,13 @@ using meta::BranchRow;
 using meta::OperationRow;
 using meta::ProjectRow;
 using meta::Session;
+using meta::SnapshotRow;
 using meta::State;
 
-// The row must be there as long as the operation that makes it is pending.
-template <class Row>
-Result<Row> present(Result<std::optional<Row>> found, std::string_view what,
-                    const std::string& uid) {
-    auto row = TRY(std::move(found));
-    if (!row) return error(Code::not_found, "{} {} is gone", what, uid);
-    return *row;
+// "create projects/p/branches/b"
+std::string what_of(const OperationRow& operation) {
+    std::string_view kind = operation.kind;
+    return fmt::format("{} {}", kind.substr(0, kind.find('_')), operation.resource_name);
 }
 
 }  // namespace
@@ -33,6 +34,13 @@ Result<void> Steps::perform(const OperationRow& operation) {
             return create_project(operation);
         case OperationKind::create_branch:
             return create_branch(operation);
+        case OperationKind::create_snapshot:
+            return create_snapshot(operation);
+        case OperationKind::delete_snapshot:
+            return purge_snapshot(operation);
+        case OperationKind::restore_branch:
+        case OperationKind::reset_branch:
+            return replace_branch(operation, *kind);
         case OperationKind::delete_project:
             return stop_project(operation);
         case OperationKind::delete_branch:
@@ -49,6 +57,7 @@ Result<void> Steps::perform(const OperationRow& operation) {
             return open_branch(operation);
         case OperationKind::update_project:
         case OperationKind::update_branch:
+        case OperationKind::update_snapshot_schedule:
             return finish(operation);
     }
     return finish(operation);
@@ -63,6 +72,7 @@ Result<void> Steps::take_back(const OperationRow& operation) {
     auto kind = operation_kind(operation.kind);
     if (kind == OperationKind::create_project) return purge_project(operation);
     if (kind == OperationKind::create_branch) return purge_branch(operation);
+    if (kind == OperationKind::create_snapshot) return purge_snapshot(operation);
     return finish(operation);
 }
 
@@ -107,37 +117,19 @@ Result<void> Steps::create_project(const OperationRow& operation) {
 Result<void> Steps::create_branch(const OperationRow& operation) {
     struct Parts {
         BranchRow branch;
-        BranchRow source;
-        std::optional<meta::EndpointRow> running;  // of the source
+        Origin origin;
         std::vector<meta::EndpointRow> endpoints;
     };
     auto parts = TRY(core_.meta.read([&](Session& session) -> Result<Parts> {
         Parts all;
         all.branch = TRY(present(meta::get_branch(session, operation.resource_uid), "branch",
                                  operation.resource_uid));
-        all.source = TRY(present(meta::get_branch(session, all.branch.source_uid.value_or("")),
-                                 "source branch", all.branch.source_name.value_or("")));
-        for (auto& endpoint : TRY(meta::list_endpoints(session, all.source.uid)))
-            if (endpoint.type == meta::EndpointType::read_write) all.running = std::move(endpoint);
+        all.origin = TRY(origin_of(session, all.branch));
         all.endpoints = TRY(meta::list_endpoints(session, all.branch.uid));
         return all;
     }));
-    auto& [branch, source, writer, endpoints] = parts;
-    if (source.state == State::creating || source.state == State::purging)
-        return error(Code::bad_request, "create {}: its source branch '{}' could not be made",
-                     operation.resource_name, source.id);
-    compute::BranchPoint point;
-    {
-        auto lock = core_.lineages.shared(source.lineage);
-        bool runs =
-            writer && core_.computes.status(writer->uid).state == compute::ComputeState::running;
-        // A branch of a past moment has its place from the beginning.
-        compute::Moment moment;
-        if (branch.source_lsn) moment = *branch.source_lsn;
-        point = TRY_CTX(core_.computes.create_branch(branch.lineage, source.lineage,
-                                                     runs ? writer->uid : "", moment),
-                        "create {} from {}", operation.resource_name, source.id);
-    }
+    auto& [branch, origin, endpoints] = parts;
+    auto point = TRY(make_storage(operation, branch.lineage, origin));
     for (const auto& endpoint : endpoints) TRY(wake_.open_door(endpoint));
     return core_.meta.write([&](Session& session) -> Result<void> {
         branch.state = State::ready;
@@ -147,6 +139,99 @@ Result<void> Steps::create_branch(const OperationRow& operation) {
         TRY(meta::update_branch(session, branch));
         return meta::finish_operation(session, operation.id, core_.now());
     });
+}
+
+Result<void> Steps::create_snapshot(const OperationRow& operation) {
+    SnapshotRow snapshot;
+    auto origin = TRY(core_.meta.read([&](Session& session) -> Result<Origin> {
+        snapshot = TRY(present(meta::get_snapshot(session, operation.resource_uid), "snapshot",
+                               operation.resource_uid));
+        return origin_at(session, snapshot.source_uid, snapshot.source_name, snapshot.source_lsn);
+    }));
+    auto point = TRY(make_storage(operation, snapshot.lineage, origin));
+    return core_.meta.write([&](Session& session) -> Result<void> {
+        snapshot.state = State::ready;
+        snapshot.source_lsn = point.lsn;
+        snapshot.source_time = snapshot.source_time.value_or(point.time);
+        TRY(meta::update_snapshot(session, snapshot));
+        return meta::finish_operation(session, operation.id, core_.now());
+    });
+}
+
+// Removing what was made, or begun.
+Result<void> Steps::purge_snapshot(const OperationRow& operation) {
+    const std::string& uid = operation.resource_uid;
+    auto snapshot =
+        TRY(core_.meta.read([&](Session& session) { return meta::get_snapshot(session, uid); }));
+    if (snapshot)
+        TRY_CTX(core_.computes.drop_lineage(snapshot->lineage), "drop the storage of {}",
+                operation.resource_name);
+    return core_.meta.write([&](Session& session) -> Result<void> {
+        TRY(meta::erase_snapshot(session, uid));
+        return meta::finish_operation(session, operation.id, core_.now());
+    });
+}
+
+Result<compute::BranchPoint> Steps::make_storage(const OperationRow& operation,
+                                                 const std::string& lineage, const Origin& origin) {
+    bool runs = !origin.writer_uid.empty() &&
+                core_.computes.status(origin.writer_uid).state == compute::ComputeState::running;
+    auto lock = core_.lineages.shared(origin.lineage);
+    return TRY_CTX(core_.computes.create_branch(lineage, origin.lineage,
+                                                runs ? origin.writer_uid : "", origin.moment),
+                   "{} from {}", what_of(operation), origin.name);
+}
+
+Result<void> Steps::replace_branch(const OperationRow& operation, OperationKind kind) {
+    struct Parts {
+        FoundBranch found;
+        BranchRow replacement;
+        Origin origin;
+        std::vector<meta::EndpointRow> endpoints;
+    };
+    auto parts = TRY(core_.meta.read([&](Session& session) -> Result<Parts> {
+        Parts all;
+        BranchRow& branch = all.found.branch;
+        branch = TRY(present(meta::get_branch(session, operation.resource_uid), "branch",
+                             operation.resource_uid));
+        all.found.project = TRY(present(meta::get_project(session, operation.project_uid),
+                                        "project", operation.project_uid));
+        all.replacement = TRY(present(meta::get_branch(session, branch.replaced_by.value_or("")),
+                                      "what replaces branch", branch.uid));
+        all.origin = TRY(origin_of(session, all.replacement));
+        all.endpoints = TRY(meta::list_endpoints(session, branch.uid));
+        return all;
+    }));
+    auto& [found, replacement, origin, endpoints] = parts;
+    auto point = TRY(make_storage(operation, replacement.lineage, origin));
+    std::vector<Wake::Hold> held;
+    std::vector<std::string> ran;
+    for (const auto& endpoint : endpoints) {
+        held.push_back(wake_.hold(endpoint.uid));
+        if (core_.computes.status(endpoint.uid).state != compute::ComputeState::stopped)
+            ran.push_back(endpoint.uid);
+        if (FrontDoor* door = core_.front_door.load())
+            door->disconnect(endpoint.uid, error(Code::unavailable, "the branch was {}",
+                                                 kind == OperationKind::reset_branch
+                                                     ? "reset to its parent"
+                                                     : "restored to another moment"));
+        TRY(stop_endpoint(found.branch, endpoint));
+    }
+    // Only now does the branch stop being what it was.
+    TRY(core_.computes.set_aside(replacement.lineage,
+                                 replacement.source_time.value_or(point.time)));
+    TRY(open_doors(replacement.uid));
+    TRY(core_.meta.write([&](Session& session) -> Result<void> {
+        TRY(change_places(core_, session, found, replacement, point, kind));
+        return meta::finish_operation(session, operation.id, core_.now());
+    }));
+    held.clear();
+    core_.board.announce();
+    // For whoever was connected.
+    for (const std::string& uid : ran)
+        if (auto woken = wake_.wake(uid); !woken.ok())
+            log::warn("control: {}", woken.error().text());
+    return {};
 }
 
 Result<void> Steps::stop_project(const OperationRow& operation) {
@@ -187,9 +272,15 @@ Result<void> Steps::purge_project(const OperationRow& operation) {
     const std::string& uid = operation.resource_uid;
     auto branches =
         TRY(core_.meta.read([&](Session& session) { return meta::all_branches(session, uid); }));
+    auto snapshots =
+        TRY(core_.meta.read([&](Session& session) { return meta::all_snapshots(session, uid); }));
     for (const BranchRow& branch : branches) TRY(remove_storage(branch));
+    for (const SnapshotRow& snapshot : snapshots)
+        TRY_CTX(core_.computes.drop_lineage(snapshot.lineage), "drop the storage of snapshot {}",
+                snapshot.uid);
     return core_.meta.write([&](Session& session) -> Result<void> {
         for (const BranchRow& branch : branches) TRY(meta::erase_branch(session, branch.uid));
+        for (const SnapshotRow& each : snapshots) TRY(meta::erase_snapshot(session, each.uid));
         TRY(meta::erase_project(session, uid));
         return meta::finish_operation(session, operation.id, core_.now());
     });
@@ -225,12 +316,16 @@ Result<void> Steps::stop_endpoints(const BranchRow& branch) {
         [&](Session& session) { return meta::list_endpoints(session, branch.uid); }));
     for (const auto& endpoint : endpoints) {
         wake_.close_door(endpoint);
-        // A clean end first, so that an undelete begins with a short start. The directory is made
-        // again from the lineage then.
-        TRY(wake_.stop(branch.lineage, endpoint.uid));
-        TRY(wake_.remove(branch.lineage, endpoint.uid));
+        TRY(stop_endpoint(branch, endpoint));
     }
     return {};
+}
+
+// A clean end first, so that the lineage's next start is a short one. The directory is made again
+// from the lineage then.
+Result<void> Steps::stop_endpoint(const BranchRow& branch, const meta::EndpointRow& endpoint) {
+    TRY(wake_.stop(branch.lineage, endpoint.uid));
+    return wake_.remove(branch.lineage, endpoint.uid);
 }
 
 Result<void> Steps::remove_storage(const BranchRow& branch) {
@@ -263,6 +358,15 @@ Result<void> Steps::mark_failed(const OperationRow& operation, const Error& why)
             branch->state = State::purging;
             branch->delete_time = branch->state_change_time = now;
             return meta::update_branch(session, *branch);
+        }
+        if (operation.kind == info(OperationKind::restore_branch).name ||
+            operation.kind == info(OperationKind::reset_branch).name)
+            return abandon_replacement(core_, session, operation.resource_uid);
+        if (operation.kind == info(OperationKind::create_snapshot).name) {
+            auto snapshot = TRY(meta::get_snapshot(session, operation.resource_uid));
+            if (!snapshot) return {};
+            snapshot->state = State::purging;
+            return meta::update_snapshot(session, *snapshot);
         }
         return {};
     });

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "control/core.h"
+#include "control/origin.h"
 #include "control/wake.h"
 
 namespace tarn::control {
@@ -26,6 +27,9 @@ class Steps {
   private:
     Result<void> create_project(const meta::OperationRow& operation);
     Result<void> create_branch(const meta::OperationRow& operation);
+    Result<void> create_snapshot(const meta::OperationRow& operation);
+    Result<void> purge_snapshot(const meta::OperationRow& operation);
+    Result<void> replace_branch(const meta::OperationRow& operation, OperationKind kind);
     Result<void> stop_project(const meta::OperationRow& operation);
     Result<void> stop_branch(const meta::OperationRow& operation);
     Result<void> open_project(const meta::OperationRow& operation);
@@ -34,8 +38,11 @@ class Steps {
     Result<void> purge_branch(const meta::OperationRow& operation);
     Result<void> update_endpoint(const meta::OperationRow& operation);
 
+    Result<compute::BranchPoint> make_storage(const meta::OperationRow& operation,
+                                              const std::string& lineage, const Origin& origin);
     Result<void> open_doors(const std::string& branch_uid);
     Result<void> stop_endpoints(const meta::BranchRow& branch);
+    Result<void> stop_endpoint(const meta::BranchRow& branch, const meta::EndpointRow& endpoint);
     Result<void> remove_storage(const meta::BranchRow& branch);
     Result<void> mark_failed(const meta::OperationRow& operation, const Error& why);
     Result<void> finish(const meta::OperationRow& operation);

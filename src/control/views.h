@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "compute/computes.h"
+#include "control/cadence.h"
 #include "meta/branches.h"
 #include "meta/databases.h"
 #include "meta/endpoints.h"
 #include "meta/projects.h"
 #include "meta/roles.h"
+#include "meta/snapshots.h"
 
 namespace tarn::control {
 
@@ -53,6 +55,18 @@ struct DatabaseView {
     meta::DatabaseRow row;
     std::string project_id;
     std::string branch_id;
+};
+
+struct SnapshotView {
+    meta::SnapshotRow row;
+    std::string project_id;
+    uint64_t full_size_bytes = 0;
+};
+
+struct SnapshotScheduleView {
+    std::string project_id;
+    std::string branch_id;
+    std::vector<Cadence> cadences;
 };
 
 template <class View>

@@ -16,13 +16,53 @@ compute::ComputeSpec compute_spec(const FoundEndpoint& found) {
 }
 
 Result<ComputeStatus> Wake::wake(const std::string& endpoint_uid) {
-    auto found = TRY(core_.meta.read(
-        [&](meta::Session& session) { return live_endpoint_by_uid(session, endpoint_uid); }));
-    if (found.branch.state != meta::State::ready || found.project.state != meta::State::ready)
-        return error(Code::unavailable, "start endpoint {}: it is still being created",
-                     endpoint_uid);
-    if (auto failure = failed_lately(endpoint_uid)) return *failure;
-    return start(found);
+    auto find = [&](meta::Session& session) { return live_endpoint_by_uid(session, endpoint_uid); };
+    for (;;) {
+        TRY(wait_while_held(endpoint_uid));
+        auto found = TRY(core_.meta.read(find));
+        if (found.branch.state != meta::State::ready || found.project.state != meta::State::ready)
+            return error(Code::unavailable, "start endpoint {}: it is still being created",
+                         endpoint_uid);
+        if (auto failure = failed_lately(endpoint_uid)) return *failure;
+        auto started = start(found);
+        if (started.ok()) return started;
+        // Did its branch get other storage in between? Then there is something else to start.
+        auto now = TRY(core_.meta.read(find));
+        if (!is_held(endpoint_uid) && now.branch.lineage == found.branch.lineage) return started;
+    }
+}
+
+Result<void> Wake::wait_while_held(const std::string& endpoint_uid) {
+    using std::chrono::steady_clock;
+    auto until = steady_clock::now() + std::chrono::minutes{2};
+    for (;;) {
+        uint64_t seen = core_.board.version();
+        if (!is_held(endpoint_uid)) return {};
+        if (core_.board.is_closed() || steady_clock::now() >= until)
+            return error(Code::unavailable, "start endpoint {}: its branch is being restored",
+                         endpoint_uid)
+                .with_hint("try again when the operation is done");
+        core_.board.wait(seen, until);
+    }
+}
+
+Wake::Hold Wake::hold(const std::string& endpoint_uid) {
+    std::lock_guard lock(mutex_);
+    held_.insert(endpoint_uid);
+    return Hold(*this, endpoint_uid);
+}
+
+void Wake::release(const std::string& endpoint_uid) {
+    {
+        std::lock_guard lock(mutex_);
+        held_.erase(endpoint_uid);
+    }
+    core_.board.announce();
+}
+
+bool Wake::is_held(const std::string& endpoint_uid) const {
+    std::lock_guard lock(mutex_);
+    return held_.contains(endpoint_uid);
 }
 
 // A driver that tries again in a loop would otherwise start and fail without a pause.
@@ -53,6 +93,8 @@ Result<ComputeStatus> Wake::start(const FoundEndpoint& found) {
     auto current = TRY(core_.meta.read(
         [&](meta::Session& session) { return live_endpoint_by_uid(session, uid); }));
     if (current.endpoint.disabled) return disabled();
+    if (is_held(uid) || current.branch.lineage != found.branch.lineage)
+        return error(Code::conflict, "start endpoint {}: its branch is being restored", uid);
     auto started = core_.computes.start(compute_spec(current));
     if (!started.ok()) {
         auto why = std::move(std::move(started).error()).context("start endpoint " + uid);

@@ -8,7 +8,9 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/core.h"
@@ -21,9 +23,27 @@ class Wake {
     explicit Wake(Core& core) : core_(core) {}
 
     // Makes sure that the endpoint's compute runs; concurrent callers share one start, and a start
-    // that failed is not tried again for a second: who asks meanwhile gets its error.
+    // that failed is not tried again for a second: who asks meanwhile gets its error. While it
+    // is held it waits, for two minutes at most.
     // not_found if it is gone, bad_request if it is disabled, else what hindered the start.
     Result<compute::ComputeStatus> wake(const std::string& endpoint_uid);
+
+    // While one lives the endpoint does not start; who wakes it waits.
+    class Hold {
+      public:
+        Hold(Wake& wake, std::string endpoint_uid) : wake_(&wake), uid_(std::move(endpoint_uid)) {}
+        Hold(Hold&& other) noexcept
+            : wake_(std::exchange(other.wake_, nullptr)), uid_(std::move(other.uid_)) {}
+        Hold& operator=(Hold&&) = delete;
+        ~Hold() {
+            if (wake_) wake_->release(uid_);
+        }
+
+      private:
+        Wake* wake_;
+        std::string uid_;
+    };
+    Hold hold(const std::string& endpoint_uid);
 
     // The same for a branch that is still being made (reconciler only).
     Result<compute::ComputeStatus> start(const FoundEndpoint& found);
@@ -55,6 +75,9 @@ class Wake {
         Error why;
     };
 
+    Result<void> wait_while_held(const std::string& endpoint_uid);
+    bool is_held(const std::string& endpoint_uid) const;
+    void release(const std::string& endpoint_uid);
     std::optional<Error> failed_lately(const std::string& endpoint_uid);
     void note_running(const std::string& endpoint_uid);
     void note_exit(const std::string& endpoint_uid);
@@ -66,6 +89,7 @@ class Wake {
     std::map<std::string, Time> running_;      // under mutex_: endpoint uid -> last wake
     std::vector<std::string> crashed_;         // under mutex_
     std::map<std::string, Failure> failures_;  // under mutex_: of the last start
+    std::set<std::string> held_;               // under mutex_
 };
 
 compute::ComputeSpec compute_spec(const FoundEndpoint& found);

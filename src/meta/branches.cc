@@ -9,13 +9,7 @@ namespace {
 #define BRANCH_COLUMNS                                                                         \
     "uid, project_uid, id, state, lineage, source_uid, source_name, source_lsn, source_time, " \
     "is_protected, expire_time, create_time, update_time, state_change_time, delete_time, "    \
-    "purge_time"
-
-// SQLite's integers are signed; an LSN above 2^63 goes round and comes back.
-std::optional<int64_t> stored(std::optional<Lsn> lsn) {
-    if (!lsn) return std::nullopt;
-    return static_cast<int64_t>(lsn->value);
-}
+    "purge_time, replaced_by, source_snapshot_uid, source_snapshot_name"
 
 BranchRow read(Statement& statement) {
     BranchRow row;
@@ -26,7 +20,7 @@ BranchRow read(Statement& statement) {
     row.lineage = statement.text();
     row.source_uid = statement.maybe_text();
     row.source_name = statement.maybe_text();
-    if (auto lsn = statement.maybe_integer()) row.source_lsn = Lsn{static_cast<uint64_t>(*lsn)};
+    row.source_lsn = statement.maybe_lsn();
     row.source_time = statement.maybe_time();
     row.is_protected = statement.flag();
     row.expire_time = statement.maybe_time();
@@ -35,6 +29,9 @@ BranchRow read(Statement& statement) {
     row.state_change_time = statement.time();
     row.delete_time = statement.maybe_time();
     row.purge_time = statement.maybe_time();
+    row.replaced_by = statement.maybe_text();
+    row.source_snapshot_uid = statement.maybe_text();
+    row.source_snapshot_name = statement.maybe_text();
     return row;
 }
 
@@ -54,23 +51,36 @@ Result<std::optional<BranchRow>> one(Statement statement) {
 Result<void> insert_branch(Session& session, const BranchRow& row) {
     return session.connection().run(
         "INSERT INTO branches (" BRANCH_COLUMNS
-        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         row.uid, row.project_uid, row.id, name(row.state), row.lineage, row.source_uid,
-        row.source_name, stored(row.source_lsn), row.source_time, row.is_protected, row.expire_time,
-        row.create_time, row.update_time, row.state_change_time, row.delete_time, row.purge_time);
+        row.source_name, row.source_lsn, row.source_time, row.is_protected, row.expire_time,
+        row.create_time, row.update_time, row.state_change_time, row.delete_time, row.purge_time,
+        row.replaced_by, row.source_snapshot_uid, row.source_snapshot_name);
 }
 
 Result<void> update_branch(Session& session, const BranchRow& row) {
     return session.connection().run(
-        "UPDATE branches SET state = ?, source_lsn = ?, source_time = ?, is_protected = ?,"
-        " expire_time = ?, update_time = ?, state_change_time = ?, delete_time = ?,"
-        " purge_time = ? WHERE uid = ?",
-        name(row.state), stored(row.source_lsn), row.source_time, row.is_protected, row.expire_time,
-        row.update_time, row.state_change_time, row.delete_time, row.purge_time, row.uid);
+        "UPDATE branches SET state = ?, source_uid = ?, source_name = ?, source_lsn = ?,"
+        " source_time = ?, is_protected = ?, expire_time = ?, update_time = ?,"
+        " state_change_time = ?, delete_time = ?, purge_time = ?, replaced_by = ?,"
+        " source_snapshot_uid = ?, source_snapshot_name = ? WHERE uid = ?",
+        name(row.state), row.source_uid, row.source_name, row.source_lsn, row.source_time,
+        row.is_protected, row.expire_time, row.update_time, row.state_change_time, row.delete_time,
+        row.purge_time, row.replaced_by, row.source_snapshot_uid, row.source_snapshot_name,
+        row.uid);
+}
+
+Result<void> exchange_lineages(Session& session, const BranchRow& one, const BranchRow& other) {
+    constexpr const char* kSet = "UPDATE branches SET lineage = ? WHERE uid = ?";
+    Connection& connection = session.connection();
+    TRY(connection.run(kSet, "", one.uid));  // no two may ever have the same
+    TRY(connection.run(kSet, one.lineage, other.uid));
+    return connection.run(kSet, other.lineage, one.uid);
 }
 
 Result<void> erase_branch(Session& session, std::string_view uid) {
     Connection& connection = session.connection();
+    TRY(connection.run("DELETE FROM snapshot_schedules WHERE branch_uid = ?", uid));
     TRY(connection.run("DELETE FROM databases WHERE branch_uid = ?", uid));
     TRY(connection.run("DELETE FROM roles WHERE branch_uid = ?", uid));
     TRY(connection.run("DELETE FROM endpoints WHERE branch_uid = ?", uid));
@@ -129,7 +139,8 @@ Result<std::vector<BranchRow>> branches_to_purge(Session& session, Time now) {
 
 Result<int64_t> count_children(Session& session, std::string_view uid) {
     auto statement = TRY(session.connection().prepare(
-        "SELECT count(*) FROM branches WHERE source_uid = ? AND state IN ('creating', 'ready')"));
+        "SELECT count(*) FROM branches WHERE source_uid = ? AND source_snapshot_uid IS NULL"
+        " AND state IN ('creating', 'ready')"));
     statement.bind(uid);
     TRY(statement.step());
     return statement.integer();

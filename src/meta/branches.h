@@ -29,13 +29,22 @@ struct BranchRow {
     Time state_change_time;
     std::optional<Time> delete_time;
     std::optional<Time> purge_time;
+    // The snapshot that it was made from, if it was, and its name; that one may be gone.
+    std::optional<std::string> source_snapshot_uid;
+    std::optional<std::string> source_snapshot_name;
+    // While it is restored or reset: the branch whose storage it is about to take.
+    std::optional<std::string> replaced_by;
 
     bool is_root() const { return !source_uid.has_value(); }
+    // Made, and nothing is under way that changes what it is.
+    bool is_settled() const { return state == State::ready && !replaced_by; }
 };
 
 Result<void> insert_branch(Session& session, const BranchRow& row);
-Result<void> update_branch(Session& session, const BranchRow& row);  // by uid
-// With its endpoints, roles and databases.
+Result<void> update_branch(Session& session, const BranchRow& row);  // by uid; not the lineage
+// Each of the two has the other's storage afterwards.
+Result<void> exchange_lineages(Session& session, const BranchRow& one, const BranchRow& other);
+// With its endpoints, roles, databases and snapshot schedule.
 Result<void> erase_branch(Session& session, std::string_view uid);
 Result<std::optional<BranchRow>> get_branch(Session& session, std::string_view uid);
 // By id or uid, inside a project. An id means the branch that holds it, not a deleted one.
@@ -49,7 +58,7 @@ Result<std::vector<BranchRow>> list_branches(Session& session, std::string_view 
 Result<std::vector<BranchRow>> all_branches(Session& session, std::string_view project_uid);
 Result<std::vector<BranchRow>> branches_to_expire(Session& session, Time now);
 Result<std::vector<BranchRow>> branches_to_purge(Session& session, Time now);
-// Branches made from this one that still hold their id.
+// Branches made from this one, and not from a snapshot of it, that still hold their id.
 Result<int64_t> count_children(Session& session, std::string_view uid);
 
 }  // namespace tarn::meta

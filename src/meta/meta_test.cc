@@ -12,6 +12,7 @@
 #include "meta/roles.h"
 #include "meta/settings.h"
 #include "meta/signing_keys.h"
+#include "meta/snapshots.h"
 #include "meta/sqlite.h"
 #include "meta/users.h"
 
@@ -198,14 +199,84 @@ TEST_F(MetaTest, BranchKeepsItsOriginAndItsSourceCountsIt) {
         child.source_name = "projects/p/branches/production";
         child.source_lsn = Lsn{0xffffffff00000001};
         child.source_time = at(7);
-        return insert_branch(s, child);
+        TRY(insert_branch(s, child));
+        BranchRow of_snapshot = child;
+        of_snapshot.uid = "br-3";
+        of_snapshot.id = "of-snapshot";
+        of_snapshot.lineage = "lineage-br-3";
+        of_snapshot.source_snapshot_uid = "snap-1";
+        of_snapshot.source_snapshot_name = "projects/p/snapshots/s";
+        return insert_branch(s, of_snapshot);
     });
     auto child = read([](Session& s) { return get_branch(s, "br-2"); });
     EXPECT_EQ(child->source_lsn->value, 0xffffffff00000001);
     EXPECT_EQ(child->source_time, at(7));
+    EXPECT_FALSE(child->source_snapshot_uid);
+    auto of_snapshot = read([](Session& s) { return get_branch(s, "br-3"); });
+    EXPECT_EQ(of_snapshot->source_snapshot_uid, "snap-1");
+    EXPECT_EQ(of_snapshot->source_snapshot_name, "projects/p/snapshots/s");
     EXPECT_FALSE(child->is_root());
-    EXPECT_EQ(read([](Session& s) { return count_children(s, "br-1"); }), 1);
+    EXPECT_EQ(read([](Session& s) { return count_children(s, "br-1"); }), 1)
+        << "what is made from a snapshot does not hold up its branch";
     EXPECT_EQ(read([](Session& s) { return count_children(s, "br-2"); }), 0);
+}
+
+TEST_F(MetaTest, BranchesChangeStorageInOneTransaction) {
+    write([](Session& s) -> Result<void> {
+        TRY(insert_project(s, project("p")));
+        TRY(insert_branch(s, branch("br-1", "one")));
+        BranchRow other = branch("br-2", "two");
+        other.replaced_by = "br-1";
+        return insert_branch(s, other);
+    });
+    EXPECT_EQ(read([](Session& s) { return get_branch(s, "br-2"); })->replaced_by, "br-1");
+    write([](Session& s) {
+        return exchange_lineages(s, branch("br-1", "one"), branch("br-2", "two"));
+    });
+    EXPECT_EQ(read([](Session& s) { return get_branch(s, "br-1"); })->lineage, "lineage-br-2");
+    EXPECT_EQ(read([](Session& s) { return get_branch(s, "br-2"); })->lineage, "lineage-br-1");
+}
+
+TEST_F(MetaTest, SnapshotsAndSchedulesAreKept) {
+    write([](Session& s) -> Result<void> {
+        TRY(insert_project(s, project("p")));
+        TRY(insert_branch(s, branch("br-1", "production")));
+        TRY(put_snapshot_schedule(s, {"br-1", "[]", at(1)}));
+        TRY(put_snapshot_schedule(s, {"br-1", "[1]", at(2)}));
+        for (const char* id : {"b", "a"}) {
+            SnapshotRow row;
+            row.uid = fmt::format("snap-{}", id);
+            row.project_uid = "uid-of-p";
+            row.id = id;
+            row.lineage = fmt::format("lineage-{}", id);
+            row.source_uid = "br-1";
+            row.source_lsn = Lsn{0xffffffff00000001};
+            if (row.id == "a") row.expire_time = at(9);
+            TRY(insert_snapshot(s, row));
+            row.state = State::ready;
+            row.source_time = at(7);
+            TRY(update_snapshot(s, row));
+        }
+        return {};
+    });
+    auto ids = [&](std::string_view after) {
+        std::string all;
+        for (const auto& row :
+             read([&](Session& s) { return list_snapshots(s, "uid-of-p", after, 9); }))
+            all += row.id;
+        return all;
+    };
+    EXPECT_EQ(ids(""), "ab");
+    EXPECT_EQ(ids("a"), "b");
+    auto row = read([](Session& s) { return find_snapshot(s, "uid-of-p", "snap-b"); });
+    EXPECT_EQ(row->source_lsn->value, 0xffffffff00000001);
+    EXPECT_EQ(row->source_time, at(7));
+    EXPECT_FALSE(row->expire_time);
+    EXPECT_EQ(read([](Session& s) { return snapshots_to_expire(s, at(9)); }).at(0).id, "a");
+    EXPECT_TRUE(read([](Session& s) { return snapshots_to_expire(s, at(8)); }).empty());
+    EXPECT_EQ(read([](Session& s) { return get_snapshot_schedule(s, "br-1"); })->cadences, "[1]");
+    write([](Session& s) { return erase_branch(s, "br-1"); });
+    EXPECT_TRUE(read([](Session& s) { return all_snapshot_schedules(s); }).empty());
 }
 
 TEST_F(MetaTest, AddressesAreUniqueAndFreedWithTheBranch) {

@@ -8,7 +8,7 @@ namespace {
 
 #define OPERATION_VALUES                                                     \
     "id, kind, resource_name, resource_uid, project_uid, done, error_code, " \
-    "error_message, create_time, finish_time"
+    "error_message, create_time, finish_time, preserved_branch"
 
 OperationRow read(Statement& statement) {
     OperationRow row;
@@ -23,17 +23,19 @@ OperationRow read(Statement& statement) {
     row.error_message = statement.maybe_text();
     row.create_time = statement.time();
     row.finish_time = statement.maybe_time();
+    row.preserved_branch = statement.maybe_text();
     return row;
 }
 
 }  // namespace
 
 Result<OperationRow> insert_operation(Session& session, OperationRow row) {
-    auto statement =
-        TRY(session.connection().prepare("INSERT INTO operations (" OPERATION_VALUES
-                                         ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq"));
+    auto statement = TRY(
+        session.connection().prepare("INSERT INTO operations (" OPERATION_VALUES
+                                     ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq"));
     statement.bind(row.id, row.kind, row.resource_name, row.resource_uid, row.project_uid, row.done,
-                   row.error_code, row.error_message, row.create_time, row.finish_time);
+                   row.error_code, row.error_message, row.create_time, row.finish_time,
+                   row.preserved_branch);
     TRY(statement.step());
     row.seq = statement.integer();
     TRY(statement.step());

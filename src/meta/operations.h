@@ -25,6 +25,8 @@ struct OperationRow {
     std::optional<std::string> error_message;
     Time create_time;
     std::optional<Time> finish_time;
+    // Name of the branch under which a restore or reset keeps what was there before.
+    std::optional<std::string> preserved_branch;
 };
 
 Result<OperationRow> insert_operation(Session& session, OperationRow row);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/lsn.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -30,9 +31,12 @@ class Statement {
     double real();
     bool flag() { return integer() != 0; }
     Time time() { return Time{Span{integer()}}; }
+    // SQLite's integers are signed; an LSN above 2^63 goes round and comes back.
+    Lsn lsn() { return Lsn{static_cast<uint64_t>(integer())}; }
     Span span() { return Span{integer()}; }
     std::optional<std::string> maybe_text() { return take(&Statement::text); }
     std::optional<int64_t> maybe_integer() { return take(&Statement::integer); }
+    std::optional<Lsn> maybe_lsn() { return take(&Statement::lsn); }
     std::optional<Time> maybe_time() { return take(&Statement::time); }
 
   private:
@@ -47,6 +51,7 @@ class Statement {
     void bind_one(double value);
     void bind_one(int value) { bind_one(int64_t{value}); }
     void bind_one(bool value) { bind_one(int64_t{value}); }
+    void bind_one(Lsn value) { bind_one(static_cast<int64_t>(value.value)); }
     void bind_one(Span value) { bind_one(int64_t{value.count()}); }
     void bind_one(Time value) { bind_one(value.time_since_epoch()); }
     void bind_one(const std::string& value) { bind_one(std::string_view(value)); }
