@@ -139,13 +139,19 @@ Result<const SlotHeader*> SlotReader::header_at(const SlotClaim& claim) {
     return &window_[claim.slot - window_begin_];
 }
 
-Result<void> SlotReader::header(const SlotClaim& claim) {
+Result<bool> SlotReader::has_header(const SlotClaim& claim) {
     const SlotHeader& header = *TRY(header_at(claim));
-    bool expected = slot_state(header, claim.log, claim.slot) == SlotState::written &&
-                    header.kind == SlotKind::page && header.file == claim.file.id &&
-                    header.birth == claim.file.birth && header.block == claim.block &&
-                    header.page_crc == claim.page_crc;
-    if (!expected) return damaged("header", claim);
+    return slot_state(header, claim.log, claim.slot) == SlotState::written &&
+           header.kind == SlotKind::page && header.file == claim.file.id &&
+           header.birth == claim.file.birth && header.block == claim.block &&
+           header.page_crc == claim.page_crc;
+}
+
+Result<void> SlotReader::header(const SlotClaim& claim) {
+    if (TRY(has_header(claim))) return {};
+    // The window may have been read before this slot was written.
+    window_.clear();
+    if (!TRY(has_header(claim))) return damaged("header", claim);
     return {};
 }
 
@@ -181,8 +187,8 @@ Result<Verified> verify(sys::Disk& disk, const char* root, const RestorePoint& p
     return verified;
 }
 
-Verifier::Verifier(sys::Disk& disk, std::string root)
-    : disk_(&disk), root_(std::move(root)), slots_(disk, root_) {}
+Verifier::Verifier(sys::Disk& disk, std::string root, size_t damaged_kept)
+    : disk_(&disk), root_(std::move(root)), damaged_kept_(damaged_kept), slots_(disk, root_) {}
 
 Result<const IndexFindings*> Verifier::index(const IndexRef& ref) {
     auto [at, is_new] = findings_.try_emplace(key(ref));
@@ -219,7 +225,7 @@ Result<void> Verifier::check_slot(const SlotClaim& claim, IndexFindings& finding
     if (read) return {};
     if (!is_damage(read.error())) return read;
     ++findings.damaged_count;
-    if (findings.damaged.size() < IndexFindings::kDamagedKept)
+    if (findings.damaged.size() < damaged_kept_)
         findings.damaged.push_back({claim, std::move(read).error()});
     return {};
 }

@@ -59,6 +59,7 @@ class SlotReader {
     using Key = std::tuple<LogId, uint64_t, bool>;
     Result<sys::File*> segment(const SlotClaim& claim, bool slots);
     Result<const SlotHeader*> header_at(const SlotClaim& claim);
+    Result<bool> has_header(const SlotClaim& claim);
 
     sys::Disk* disk_;
     std::string root_;
@@ -78,7 +79,7 @@ struct DamagedSlot {
 // What one index rests on.
 struct IndexFindings {
     std::optional<Error> unreadable;   // the index itself; then nothing is known of its slots
-    std::vector<DamagedSlot> damaged;  // the first kDamagedKept of them
+    std::vector<DamagedSlot> damaged;  // the first of them
     uint64_t damaged_count = 0;
 
     static constexpr size_t kDamagedKept = 10000;
@@ -99,7 +100,8 @@ class Verifier {
         uint64_t bytes = 0;  // of indexes, headers and pages
     };
 
-    Verifier(sys::Disk& disk, std::string root);
+    // Of each index so many damaged slots are kept.
+    Verifier(sys::Disk& disk, std::string root, size_t damaged_kept = IndexFindings::kDamagedKept);
 
     // Called now and then while it reads.
     void on_progress(std::function<void()> progress) { progress_ = std::move(progress); }
@@ -126,6 +128,7 @@ class Verifier {
 
     sys::Disk* disk_;
     std::string root_;
+    size_t damaged_kept_;
     SlotReader slots_;
     Counts counts_;
     std::function<void()> progress_;

@@ -148,6 +148,24 @@ TEST_F(VerifierTest, AnotherSlotsHeaderIsNotTaken) {
     EXPECT_EQ(look(), Found{name(first_, "10.3 (header)")});
 }
 
+// As beside a compute that writes on: the window holds headers of slots yet to be written.
+TEST_F(VerifierTest, AHeaderThatWasReadTooEarlyIsReadAgain) {
+    auto file = good(sys::File::open(store_.disk(), segment(true), O_RDWR));
+    SlotHeader written;
+    const SlotHeader unwritten{};
+    good(file.read(&written, sizeof written, 4 * sizeof written));
+    good(file.write(&unwritten, sizeof unwritten, 4 * sizeof unwritten));
+    auto claim = [&](uint32_t block) {
+        return SlotClaim{{kFile, written.birth}, block, written.page_crc, log_, block};
+    };
+    SlotReader reader(store_.disk(), store_.root());
+    good(reader.header(claim(3)));
+    EXPECT_FALSE(reader.header(claim(4)).ok());
+    good(reader.header(claim(3)));
+    good(file.write(&written, sizeof written, 4 * sizeof written));
+    good(reader.header(claim(4)));
+}
+
 TEST_F(VerifierTest, ADamagedIndexHurtsThoseThatNameIt) {
     ASSERT_NE(index(first_), index(second_));
     flip(index(second_), 60);
