@@ -20,6 +20,10 @@ constexpr std::string_view kDroppedPrefix = "dropped-";
 
 }  // namespace
 
+std::string dropped_marker(const std::string& store_root, uint64_t lineage) {
+    return fmt::format("{}/{}{}", store_root, kDroppedPrefix, lineage_text(lineage));
+}
+
 Lineages::Lineages(store::Store& store, const Layout& layout, const ComputeUser& user,
                    const std::map<int, PostgresInstall>& installs)
     : store_(store), layout_(layout), user_(user), installs_(installs) {}
@@ -85,15 +89,11 @@ Result<void> Lineages::trim_history(uint64_t lineage, Time time) {
     // what they are needed for reaches as far back.
     for (auto above = TRY(parent_of(store_, lineage)); above && is_made(store_, *above);
          above = TRY(parent_of(store_, *above))) {
-        if (::access(dropped_marker(*above).c_str(), F_OK) != 0) continue;
+        if (::access(dropped_marker(store_.root(), *above).c_str(), F_OK) != 0) continue;
         TRY_CTX(compute::trim_history(store_, *above, time), "trim the history of lineage {}",
                 lineage_text(*above));
     }
     return {};
-}
-
-std::string Lineages::dropped_marker(uint64_t lineage) const {
-    return layout_.store_root() + "/" + std::string(kDroppedPrefix) + lineage_text(lineage);
 }
 
 Result<void> Lineages::drop(uint64_t lineage) {
@@ -101,8 +101,8 @@ Result<void> Lineages::drop(uint64_t lineage) {
     ActAs acting(user_);
     // Durable, because the metadata forgets the branch next: without it nobody would come back.
     auto marked =
-        sys::create_durably(store_.disk(), dropped_marker(lineage), "", sys::SyncSite::lineage_data,
-                            sys::SyncSite::lineage_directory);
+        sys::create_durably(store_.disk(), dropped_marker(store_.root(), lineage), "",
+                            sys::SyncSite::lineage_data, sys::SyncSite::lineage_directory);
     if (!marked && marked.error().code() != Code::already_exists) return marked;
     return sweep_dropped();
 }
@@ -127,7 +127,7 @@ Result<void> Lineages::sweep_dropped() {
             auto children = TRY(store_.dependents(*lineage));
             if (!children.empty()) continue;
             TRY(store_.remove_lineage(*lineage));
-            ::unlink(dropped_marker(*lineage).c_str());
+            ::unlink(dropped_marker(store_.root(), *lineage).c_str());
             removed = true;
         }
     }

@@ -19,6 +19,9 @@
 
 namespace tarn::compute {
 
+// Says that the lineage is dropped, until all of it is removed.
+std::string dropped_marker(const std::string& store_root, uint64_t lineage);
+
 class Lineages {
   public:
     // All four outlive it.
@@ -41,7 +44,6 @@ class Lineages {
 
   private:
     Result<void> sweep_dropped();
-    std::string dropped_marker(uint64_t lineage) const;
 
     store::Store& store_;
     const Layout& layout_;

@@ -16,7 +16,7 @@ namespace tarn::compute {
 struct MomentRange {
     Lsn from;
     std::optional<Time> from_time;
-    bool behind = false;  // those behind `from`: it can itself be opened
+    bool after = false;  // those after `from`: it can itself be opened
     std::optional<Lsn> before;
     std::optional<Time> before_time;
 };

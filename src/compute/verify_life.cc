@@ -69,11 +69,11 @@ MomentRange moments_behind(const CheckedLife& life, const Beginning& begin, cons
     MomentRange range;
     range.from = stretch.end.end;
     range.from_time = stretch.end.last_transaction;
-    range.behind = true;
+    range.after = true;
     if (Lsn first = std::max(begin.lsn, begin.consistent); range.from < first) {
         range.from = begin.lsn;
         range.from_time = begin.time;
-        range.behind = false;
+        range.after = false;
     }
     if (next < life.beginnings.size()) {
         range.before = life.beginnings[next].lsn;
@@ -133,7 +133,7 @@ Damage wal_damage(const store::Store& store, const CheckedLife& life, const Stre
     Damage damage;
     Lsn at = stretch.end.end;
     damage.what =
-        fmt::format("WAL of incarnation {} behind {}", life.life.log.incarnation, at.text());
+        fmt::format("WAL of incarnation {} after {}", life.life.log.incarnation, at.text());
     damage.why = stretch.broken->message();
     damage.file = incarnation_path(store, life.life.log);
     auto files = wal::WalFiles::list(store.disk(), damage.file);

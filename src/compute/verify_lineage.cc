@@ -1,12 +1,17 @@
 #include "compute/verify_lineage.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "compute/attachments.h"
+#include "compute/fence.h"
 #include "compute/history.h"
 #include "compute/layout.h"
+#include "compute/lineages.h"
 #include "compute/opening.h"
 #include "compute/verify_life.h"
 #include "pg/relation_path.h"
@@ -20,7 +25,60 @@ namespace {
 using store::RestorePointId;
 
 bool joins(const MomentRange& range, const MomentRange& next) {
-    return range.before && *range.before == next.from && !next.behind;
+    return range.before && *range.before == next.from && !next.after;
+}
+
+// What a compute makes after the incarnation's record: its first start, and what it has sealed.
+Result<bool> has_run(const store::Store& store, store::LogId log) {
+    if (!TRY(store.restore_points(log)).empty()) return true;
+    return sys::exists(store.disk(),
+                       incarnation_path(store, log) + "/" + store::kWalArchiveDirectory);
+}
+
+// Incarnations that have run and have no record. `known` have one.
+Result<std::vector<uint32_t>> incarnations_without_record(const store::Store& store,
+                                                          uint64_t lineage,
+                                                          const std::vector<uint32_t>& known) {
+    std::vector<uint32_t> found;
+    std::string directory = store::lineage_directory(store.root().c_str(), lineage).text;
+    for (const std::string& name : TRY(sys::list_names(store.disk(), directory))) {
+        uint32_t number = 0;
+        auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
+        bool is_number =
+            name.size() == 8 && failure == std::errc() && end == name.data() + name.size();
+        if (!is_number || std::binary_search(known.begin(), known.end(), number)) continue;
+        // The record comes first: looked for last, it is not one that has come since.
+        if (TRY(has_run(store, {lineage, number})) &&
+            !TRY(sys::exists(store.disk(),
+                             incarnation_path(store, {lineage, number}) + "/incarnation")))
+            found.push_back(number);
+    }
+    return found;
+}
+
+// Was something in it that can be opened? In an import that was cut short there was not.
+Result<bool> was_made(const store::Store& store, uint64_t lineage) {
+    auto known = TRY(store.incarnations(lineage));
+    for (uint32_t number : known) {
+        auto record = store.incarnation({lineage, number});
+        if (!record || record->base.number != 0 || TRY(has_run(store, {lineage, number})))
+            return true;
+    }
+    return !TRY(incarnations_without_record(store, lineage, known)).empty();
+}
+
+// Making writes the record first, and removal takes the mark away last. So whoever is seen twice
+// with neither, and with something that was made, has lost the record.
+Result<bool> has_lost_record(const store::Store& store, uint64_t lineage) {
+    std::string directory = store::lineage_directory(store.root().c_str(), lineage).text;
+    for (int look = 0; look < 2; ++look) {
+        auto made = was_made(store, lineage);
+        if (!made && made.error().code() == Code::not_found) return false;
+        if (!TRY(std::move(made)) || TRY(sys::exists(store.disk(), directory + "/lineage")) ||
+            TRY(sys::exists(store.disk(), dropped_marker(store.root(), lineage))))
+            return false;
+    }
+    return true;
 }
 
 class LineageCheck {
@@ -41,6 +99,7 @@ class LineageCheck {
         for (const Place& place : places_) tell_moments(place);
         for (size_t damage : hiding_all_) add_range(found_.damages[damage], {});
         if (hiding_all_.empty()) TRY(find_newest_whole());
+        if (found_.damage_count == 0 && !found_.newest_whole) TRY(tell_that_nothing_opens());
         return std::move(found_);
     }
 
@@ -62,6 +121,7 @@ class LineageCheck {
     Result<void> read_wal(size_t life);
     void find_floor();
     Result<void> find_newest_whole();
+    Result<void> tell_that_nothing_opens();
     Result<std::optional<WholeMoment>> whole_moment(const CheckedLife& life, size_t at) const;
 
     // Of a record without which no moment is found. Damage passes; any other failure stays one.
@@ -92,7 +152,7 @@ class LineageCheck {
     std::optional<KeptFrom> kept_;
     bool floor_known_ = true;
     // The one that was chosen may be the next one, which cannot be read: then WAL is there for
-    // those behind it only.
+    // those after it only.
     bool floor_may_follow_ = false;
     std::vector<CheckedLife> lives_;
     size_t floor_life_ = 0, floor_ = 0;   // the first beginning that moments which are kept need
@@ -102,8 +162,10 @@ class LineageCheck {
 
 Result<void> LineageCheck::need(Result<void> read, const std::string& what,
                                 const std::string& file) {
-    if (!read) hiding_all_.push_back(found_.damages.size());
-    return note(std::move(read), what, file);
+    size_t before = found_.damages.size();
+    TRY(note(std::move(read), what, file));
+    if (found_.damages.size() > before) hiding_all_.push_back(before);
+    return {};
 }
 
 Result<void> LineageCheck::note(Result<void> read, const std::string& what,
@@ -128,7 +190,8 @@ void LineageCheck::add_to(const std::string& key, std::pair<size_t, size_t> begi
                           Damage damage) {
     auto [at, is_new] = keys_.try_emplace(key, places_.size());
     if (is_new) places_.push_back({add(std::move(damage)), {}});
-    places_[at->second].beginnings.push_back(beginning);
+    Place& place = places_[at->second];
+    if (place.damage != kNotKept) place.beginnings.push_back(beginning);
 }
 
 Result<void> LineageCheck::read_record() {
@@ -144,7 +207,11 @@ Result<void> LineageCheck::read_record() {
 }
 
 Result<void> LineageCheck::read_incarnations() {
-    for (uint32_t number : TRY(store_.incarnations(found_.lineage))) {
+    auto numbers = TRY(store_.incarnations(found_.lineage));
+    auto without = TRY(incarnations_without_record(store_, found_.lineage, numbers));
+    numbers.insert(numbers.end(), without.begin(), without.end());
+    std::sort(numbers.begin(), numbers.end());
+    for (uint32_t number : numbers) {
         ++found_.incarnations;
         CheckedLife life;
         life.life.log = {found_.lineage, number};
@@ -233,15 +300,19 @@ Result<void> LineageCheck::read_pages(const store::RestorePoint& point, size_t l
     bool& whole = lives_[life].beginnings[at].whole;
     for (const store::IndexRef& ref : point.indexes) {
         const store::IndexFindings* index = TRY(verifier_.index(ref));
-        // Of more damaged slots than are kept nobody knows who shows them.
-        if (index->unreadable || index->damaged_count > index->damaged.size()) whole = false;
-        if (!index->unreadable) continue;
+        uint64_t more = index->damaged_count - index->damaged.size();
+        if (!index->unreadable && more == 0) continue;
+        whole = false;
         Damage damage;
         damage.what = fmt::format("index {:016x}/{}/{}", ref.lineage, ref.incarnation, ref.number);
         damage.file =
             store::index_path(store_.root().c_str(), {ref.lineage, ref.incarnation}, ref.number)
                 .text;
-        damage.why = index->unreadable->message();
+        damage.why = index->unreadable ? index->unreadable->message()
+                                       : fmt::format(
+                                             "{} more damaged slots of {}, not asked who "
+                                             "shows them",
+                                             more, index->damaged_count);
         add_to(damage.what, {life, at}, std::move(damage));
     }
     for (const store::DamagedSlot* slot : TRY(verifier_.shown_by(point))) {
@@ -350,11 +421,11 @@ void LineageCheck::add_range(Damage& damage, MomentRange range) const {
 void LineageCheck::tell_moments(const Place& place) {
     if (place.damage == kNotKept) return;
     Damage& damage = found_.damages[place.damage];
+    std::set<std::tuple<store::LogId, uint32_t>> told;
     for (auto [number, at] : place.beginnings) {
         const CheckedLife& life = lives_[number];
         const Beginning& beginning = life.beginnings[at];
-        if (std::find(damage.points.begin(), damage.points.end(), beginning.id) ==
-            damage.points.end())
+        if (told.emplace(beginning.id.log, beginning.id.number).second)
             damage.points.push_back(beginning.id);
         size_t first = number == floor_life_ ? floor_ : 0;
         bool has_older = false;
@@ -405,12 +476,43 @@ Result<void> LineageCheck::find_newest_whole() {
     return {};
 }
 
+// Where nothing is damaged, something is whole, or nothing was ever there.
+Result<void> LineageCheck::tell_that_nothing_opens() {
+    bool made = TRY(was_made(store_, found_.lineage));
+    for (const std::string& sign :
+         {lineage_lock_path(store_.root(), found_.lineage), lineage_file("kept_from")})
+        made = made || TRY(sys::exists(store_.disk(), sign));
+    if (!made)
+        return error(Code::unavailable,
+                     "there is nothing in it to open: its making was cut short or is under way, "
+                     "or its incarnations are gone");
+    Damage damage;
+    damage.what = lives_.empty() ? "its incarnations" : "what its moments are opened from";
+    damage.file = store::lineage_directory(store_.root().c_str(), found_.lineage).text;
+    damage.why = lives_.empty() ? "there is none" : "no moment of it is whole";
+    add_range(damage, {});
+    add(std::move(damage));
+    return {};
+}
+
 Result<bool> is_gone(const store::Store& store, uint64_t lineage) {
     std::string directory = store::lineage_directory(store.root().c_str(), lineage).text;
-    return !TRY(sys::exists(store.disk(), directory + "/lineage"));
+    if (TRY(sys::exists(store.disk(), directory + "/lineage"))) return false;
+    return !TRY(has_lost_record(store, lineage));
 }
 
 }  // namespace
+
+Result<std::vector<uint64_t>> lineages_to_verify(const store::Store& store) {
+    auto lineages = TRY(store.lineages());
+    std::set<uint64_t> all(lineages.begin(), lineages.end());
+    for (const std::string& name : TRY(sys::list_names(store.disk(), store.root() + "/lineages"))) {
+        auto lineage = parse_lineage_id(name);
+        if (lineage && !all.contains(*lineage) && TRY(has_lost_record(store, *lineage)))
+            all.insert(*lineage);
+    }
+    return std::vector<uint64_t>(all.begin(), all.end());
+}
 
 Result<std::optional<LineageFindings>> verify_lineage(const store::Store& store,
                                                       store::Verifier& verifier, uint64_t lineage) {

@@ -18,7 +18,7 @@ class StoreCheck {
         : store_(store), request_(request), verifier_(store.disk(), store.root()) {}
 
     Result<StoreFindings> run() {
-        auto there = TRY(store_.lineages());
+        auto there = TRY(lineages_to_verify(store_));
         for (uint64_t wanted : request_.lineages)
             if (std::find(there.begin(), there.end(), wanted) == there.end())
                 return error(Code::not_found, "there is no lineage {} in {}", lineage_text(wanted),
@@ -30,9 +30,12 @@ class StoreCheck {
         for (uint64_t lineage : there) {
             ++now_.lineage;
             tell();
-            TRY(verify(lineage));
+            verify(lineage);
         }
-        if (all && found_.unchecked.empty()) TRY(find_orphans(there));
+        if (all && found_.unchecked.empty()) {
+            auto looked = find_orphans(there);
+            if (!looked) found_.unchecked.push_back({std::nullopt, std::move(looked).error()});
+        }
         found_.counts = verifier_.counts();
         return std::move(found_);
     }
@@ -43,18 +46,25 @@ class StoreCheck {
         if (request_.progress) request_.progress(now_);
     }
 
-    Result<void> verify(uint64_t lineage) {
+    void verify(uint64_t lineage) {
         auto findings = verify_lineage(store_, verifier_, lineage);
         if (!findings)
             found_.unchecked.push_back({lineage, std::move(findings).error()});
         else if (*findings)
             found_.lineages.push_back(std::move(**findings));
-        return {};
     }
 
     // After all lineages: an index of one may be named by restore points of another.
     Result<void> find_orphans(const std::vector<uint64_t>& lineages) {
         found_.orphans = TRY(store::orphans_of_store(store_));
+        // One that has lost its record is damaged, and no orphan.
+        std::erase_if(found_.orphans, [&](const store::Orphan& orphan) {
+            return std::any_of(
+                found_.lineages.begin(), found_.lineages.end(), [&](const auto& each) {
+                    return orphan.path ==
+                           store::lineage_directory(store_.root().c_str(), each.lineage).text;
+                });
+        });
         for (uint64_t lineage : lineages) {
             auto held = hold_history(store_, lineage);
             auto findings = std::find_if(found_.lineages.begin(), found_.lineages.end(),

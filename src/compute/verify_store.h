@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
@@ -25,7 +26,7 @@ struct VerifyRequest {
 };
 
 struct Unchecked {
-    uint64_t lineage = 0;
+    std::optional<uint64_t> lineage;  // none: what nothing names
     Error why;
 };
 

@@ -25,7 +25,7 @@ std::string moment_text(Lsn lsn, const std::optional<Time>& time) {
 
 std::string range_text(const MomentRange& range) {
     if (!range.from.valid() && !range.before) return "all";
-    std::string text = fmt::format("{} {}", range.behind ? "behind" : "from",
+    std::string text = fmt::format("{} {}", range.after ? "after" : "from",
                                    moment_text(range.from, range.from_time));
     return text + (range.before ? " to before " + moment_text(*range.before, range.before_time)
                                 : " to the newest");
@@ -66,7 +66,7 @@ std::string lineage_line(const LineageFindings& lineage, size_t shown) {
 }
 
 json range_json(const MomentRange& range) {
-    json text{{"from", range.from.text()}, {"behind", range.behind}};
+    json text{{"from", range.from.text()}, {"after", range.after}};
     if (range.from_time) text["from_time"] = rfc3339(*range.from_time);
     if (range.before) text["before"] = range.before->text();
     if (range.before_time) text["before_time"] = rfc3339(*range.before_time);
@@ -134,8 +134,10 @@ std::string text_report(const StoreFindings& findings, double seconds) {
         text += lineage_line(lineage, shown);
     }
     for (const auto& [lineage, why] : findings.unchecked)
-        text += fmt::format("not checked: lineage {}: {}\n", compute::lineage_text(lineage),
-                            why.text());
+        text += fmt::format(
+            "not checked: {}: {}\n",
+            lineage ? "lineage " + compute::lineage_text(*lineage) : "what nothing names",
+            why.text());
     for (const auto& orphan : findings.orphans)
         text += fmt::format("note: {}: {} ({} bytes)\n", orphan.path, orphan.why, orphan.bytes);
     Sums sums = sums_of(findings);
@@ -158,9 +160,11 @@ std::string json_report(const StoreFindings& findings, double seconds) {
               {"orphan_bytes", sums.orphan_bytes},  {"seconds", seconds}};
     for (const LineageFindings& lineage : findings.lineages)
         text["lineages"].push_back(lineage_json(lineage));
-    for (const auto& [lineage, why] : findings.unchecked)
-        text["not_checked"].push_back(
-            {{"lineage", compute::lineage_text(lineage)}, {"why", why.text()}});
+    for (const auto& [lineage, why] : findings.unchecked) {
+        json unchecked{{"why", why.text()}};
+        if (lineage) unchecked["lineage"] = compute::lineage_text(*lineage);
+        text["not_checked"].push_back(std::move(unchecked));
+    }
     for (const auto& orphan : findings.orphans)
         text["orphans"].push_back(
             {{"path", orphan.path}, {"why", orphan.why}, {"bytes", orphan.bytes}});

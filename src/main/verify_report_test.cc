@@ -49,7 +49,7 @@ TEST(VerifyReport, EachDamageIsOneLine) {
               "what was written (/srv/00000000.pages at byte 0); restore points: "
               "00000000000a0002/1/1, 00000000000a0002/1/2, 00000000000a0002/1/3, "
               "00000000000a0002/1/4 and 2 more; moments: from 0/1000000 (2026-11-22T09:00:00Z) to "
-              "before 0/2000000 (2026-11-22T09:30:00Z), behind 0/4000000 to the newest\n"
+              "before 0/2000000 (2026-11-22T09:30:00Z), after 0/4000000 to the newest\n"
               "lineage 00000000000a0002: damages: 1; its newest whole moment is 0/3000100 "
               "(2026-11-22T10:00:00Z)\n"
               "damaged: 2 lineages, 10 restore points, 0 indexes, 1000 pages (0 bytes read), 0 "
@@ -77,7 +77,7 @@ TEST(VerifyReport, JsonSaysTheSame) {
     json damage = report["lineages"][1]["damages"][0];
     EXPECT_EQ(damage["restore_points"].size(), 6u);
     EXPECT_EQ(damage["moments"][0]["before"], "0/2000000");
-    EXPECT_TRUE(damage["moments"][1]["behind"]);
+    EXPECT_TRUE(damage["moments"][1]["after"]);
     EXPECT_EQ(report["lineages"][1]["newest_whole"]["lsn"], "0/3000100");
 }
 
@@ -88,6 +88,10 @@ TEST(VerifyReport, WhatWasNotCheckedIsNotWhole) {
     std::string text = text_report(findings, 0);
     EXPECT_NE(text.find("not checked: lineage 00000000000a0003: open x\n"), text.npos);
     EXPECT_NE(text.find("\nnot all could be checked: "), text.npos);
+    findings.unchecked = {{std::nullopt, error(Code::io_error, "list y")}};
+    text = text_report(findings, 0);
+    EXPECT_TRUE(text.starts_with("not checked: what nothing names: list y\n")) << text;
+    EXPECT_FALSE(json::parse(json_report(findings, 0))["not_checked"][0].contains("lineage"));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "compute/layout.h"
 #include "compute/user.h"
+#include "compute/verify_lineage.h"
 #include "compute/verify_store.h"
 #include "sys/clock.h"
 #include "sys/files.h"
@@ -74,6 +75,11 @@ class VerifyTest : public ComputeTest {
         ASSERT_TRUE(file.good()) << path;
     }
     StoreFindings look() const {
+        auto found = look_at_all();
+        EXPECT_TRUE(found.unchecked.empty());
+        return found;
+    }
+    StoreFindings look_at_all() const {
         auto user = find_compute_user("");
         EXPECT_TRUE(user.ok());
         ActAs acting(*user);
@@ -81,7 +87,6 @@ class VerifyTest : public ComputeTest {
         EXPECT_TRUE(store.ok());
         auto found = verify_store(*store, {});
         EXPECT_TRUE(found.ok()) << found.error().text();
-        EXPECT_TRUE(found->unchecked.empty());
         return std::move(*found);
     }
     static const LineageFindings& of(const StoreFindings& found, const LineageId& lineage) {
@@ -112,6 +117,14 @@ class VerifyTest : public ComputeTest {
         EXPECT_EQ(of(found_, kBranch).damage_count, in_branch ? 1u : 0u) << text_of(found_);
         EXPECT_EQ(found_.damage_count(), in_branch ? 2u : 1u) << text_of(found_);
         return root.damages.empty() ? Damage{} : root.damages.front();
+    }
+    // Not in the store while `check` runs.
+    void without(const std::string& path, const std::function<void()>& check) {
+        SCOPED_TRACE(path);
+        std::string aside = directory_ + "/aside-" + fs::path(path).filename().string();
+        fs::rename(path, aside);
+        check();
+        fs::rename(aside, path);
     }
     void expect_whole_moment_behind(Lsn lsn) {
         const auto& whole = of(found_, kRoot).newest_whole;
@@ -209,14 +222,121 @@ TEST_P(VerifyTest, EachKindOfDamageIsNamed) {
 }
 
 // V1
+TEST_P(VerifyTest, AMissingRecordIsNamed) {
+    make_history();
+    auto expect_told = [&](const std::string& path, const std::string& what, bool in_branch) {
+        without(path, [&] {
+            Damage damage = only_damage(in_branch);
+            EXPECT_TRUE(damage.what.starts_with(what)) << damage.what;
+            EXPECT_EQ(damage.file, path);
+            EXPECT_EQ(damage.moments.size(), 1u);
+            EXPECT_FALSE(of(found_, kRoot).newest_whole);
+            EXPECT_TRUE(found_.orphans.empty()) << found_.orphans.front().path;
+        });
+    };
+    expect_told(lineage_directory() + "/lineage", "lineage record", true);
+    expect_told(lineage_directory() + "/00000001/incarnation", "record of incarnation 1", true);
+    expect_told(lineage_directory() + "/00000002/incarnation", "record of incarnation 2", false);
+    // The branch was made and never opened: nothing names it but its own record.
+    without(lineage_directory(kBranch) + "/lineage", [&] {
+        found_ = look();
+        EXPECT_EQ(of(found_, kBranch).damage_count, 1u);
+        EXPECT_EQ(found_.damage_count(), 1u) << text_of(found_);
+        EXPECT_TRUE(found_.orphans.empty());
+        // One that is dropped is half removed.
+        std::ofstream(directory_ + "/store/dropped-" + kBranch);
+        found_ = look();
+        EXPECT_EQ(found_.damage_count(), 0u) << text_of(found_);
+        EXPECT_EQ(found_.lineages.size(), 2u);
+        fs::remove(directory_ + "/store/dropped-" + kBranch);
+    });
+    EXPECT_EQ(text_of(look()), "");
+}
+
+// A compute that was started makes no restore point before its first checkpoint.
+TEST_P(VerifyTest, AMissingRecordOfALifeThatSealedNothingIsNamed) {
+    start_project();
+    value("ep-main", "CREATE TABLE t AS SELECT 1 AS n");
+    for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
+    while (!processes(kRoot).empty() || manager_->status("ep-main").state == ComputeState::running)
+        std::this_thread::yield();
+    ASSERT_TRUE(files(".restore").empty());
+    EXPECT_EQ(text_of(look()), "");
+    ASSERT_TRUE(fs::remove(lineage_directory() + "/00000001/incarnation"));
+    found_ = look();
+    EXPECT_EQ(found_.damage_count(), 1u) << text_of(found_);
+    ASSERT_EQ(of(found_, kRoot).damage_count, 1u);
+    EXPECT_EQ(of(found_, kRoot).damages[0].what, "record of incarnation 1");
+}
+
+// V1
+TEST_P(VerifyTest, ALineageWithNothingToOpenIsNotWhole) {
+    make_history();
+    auto expect_damaged = [&] {
+        found_ = look();
+        const LineageFindings& root = of(found_, kRoot);
+        EXPECT_GE(root.damage_count, 1u);
+        EXPECT_FALSE(root.newest_whole);
+    };
+    without(lineage_directory() + "/00000001",
+            [&] { without(lineage_directory() + "/00000002", expect_damaged); });
+    // One that was never opened may as well have been cut short in its making.
+    without(lineage_directory(kBranch) + "/00000001", [&] {
+        auto found = look_at_all();
+        EXPECT_EQ(found.damage_count(), 0u) << text_of(found);
+        ASSERT_EQ(found.unchecked.size(), 1u);
+        EXPECT_EQ(lineage_text(found.unchecked[0].lineage.value_or(0)), kBranch);
+        EXPECT_EQ(found.unchecked[0].why.code(), Code::unavailable);
+    });
+    EXPECT_EQ(text_of(look()), "");
+}
+
+// V1
+TEST_P(VerifyTest, MoreDamageThanIsKeptIsToldOfTheIndex) {
+    make_history();
+    std::string pages = lineage_directory() + "/00000001/00000000.pages";
+    flip(pages, find(pages, "of the past"));
+    auto user = find_compute_user("");
+    ActAs acting(*user);
+    auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
+    ASSERT_OK(store);
+    store::Verifier verifier(store->disk(), store->root(), 0);
+    auto found = verify_lineage(*store, verifier, *parse_lineage_id(kRoot));
+    ASSERT_OK(found);
+    ASSERT_TRUE(*found);
+    ASSERT_GE((*found)->damage_count, 1u);
+    const Damage& damage = (*found)->damages[0];
+    EXPECT_TRUE(damage.what.starts_with("index ")) << damage.what;
+    EXPECT_EQ(damage.why, "1 more damaged slots of 1, not asked who shows them");
+    EXPECT_FALSE(damage.moments.empty());
+}
+
+TEST_P(VerifyTest, FindingsStayWhereOrphansCannotBeLookedFor) {
+    make_history();
+    flip(lineage_directory() + "/00000001/incarnation", 12);
+    auto user = find_compute_user("");
+    ActAs acting(*user);
+    auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
+    ASSERT_OK(store);
+    fs::permissions(store->root(), fs::perms::owner_write | fs::perms::owner_exec);
+    auto found = verify_store(*store, {});
+    fs::permissions(store->root(), fs::perms::owner_all);
+    ASSERT_OK(found);
+    EXPECT_EQ(found->damage_count(), 2u) << text_of(*found);
+    ASSERT_EQ(found->unchecked.size(), 1u);
+    EXPECT_FALSE(found->unchecked[0].lineage);
+    EXPECT_EQ(found->unchecked[0].why.code(), Code::permission_denied);
+}
+
+// V1
 TEST_P(VerifyTest, DamagedAndMissingWalIsNamedWithTheMomentsBehindIt) {
     make_history();
     std::string segment = segment_of(middle_);
     auto expect_named = [&](const Damage& damage, Lsn from) {
-        EXPECT_TRUE(damage.what.starts_with("WAL of incarnation 1 behind ")) << damage.what;
+        EXPECT_TRUE(damage.what.starts_with("WAL of incarnation 1 after ")) << damage.what;
         ASSERT_EQ(damage.moments.size(), 1u);
         const MomentRange& moments = damage.moments[0];
-        EXPECT_TRUE(moments.behind);
+        EXPECT_TRUE(moments.after);
         EXPECT_LE(moments.from, from);
         // The next restore point is opened with WAL behind the damage.
         ASSERT_TRUE(moments.before);
