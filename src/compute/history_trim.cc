@@ -55,11 +55,12 @@ Result<std::optional<KeptFrom>> kept_from(const store::Store& store, uint64_t li
     if (!text && text.error().code() == Code::not_found) return std::optional<KeptFrom>();
     std::istringstream lines(TRY(std::move(text)));
     std::string magic, lsn, time;
-    if (!std::getline(lines, magic) || magic != kKeptFromMagic || !std::getline(lines, lsn) ||
-        !std::getline(lines, time))
+    std::getline(lines, magic) && std::getline(lines, lsn) && std::getline(lines, time);
+    auto from = Lsn::parse(lsn);
+    auto from_time = parse_rfc3339(time);
+    if (magic != kKeptFromMagic || !from || !from_time)
         return error(Code::data_loss, "{} does not say from where on history is kept", path);
-    return std::optional(KeptFrom{TRY_CTX(Lsn::parse(lsn), "read {}", path),
-                                  TRY_CTX(parse_rfc3339(time), "read {}", path)});
+    return std::optional(KeptFrom{*from, *from_time});
 }
 
 Result<void> write_kept_from(const store::Store& store, uint64_t lineage, const KeptFrom& from) {

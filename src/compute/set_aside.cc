@@ -24,11 +24,11 @@ Result<std::optional<SetAside>> set_aside_of(const store::Store& store, uint64_t
     if (!text && text.error().code() == Code::not_found) return std::optional<SetAside>();
     std::istringstream lines(TRY(std::move(text)));
     std::string magic, from, until;
-    if (!std::getline(lines, magic) || magic != kMagic || !std::getline(lines, from) ||
-        !std::getline(lines, until))
+    std::getline(lines, magic) && std::getline(lines, from) && std::getline(lines, until);
+    auto begin = parse_rfc3339(from), end = parse_rfc3339(until);
+    if (magic != kMagic || !begin || !end)
         return error(Code::data_loss, "{} does not say which times were set aside", path);
-    return std::optional(SetAside{TRY_CTX(parse_rfc3339(from), "read {}", path),
-                                  TRY_CTX(parse_rfc3339(until), "read {}", path)});
+    return std::optional(SetAside{*begin, *end});
 }
 
 Result<void> write_set_aside(const store::Store& store, uint64_t lineage, const SetAside& times) {

@@ -13,6 +13,7 @@
 #include "compute/layout.h"
 #include "compute/lineages.h"
 #include "compute/opening.h"
+#include "compute/set_aside.h"
 #include "compute/verify_life.h"
 #include "pg/relation_path.h"
 #include "store/paths.h"
@@ -92,6 +93,7 @@ class LineageCheck {
         TRY(read_record());
         TRY(read_incarnations());
         TRY(read_kept_from());
+        TRY(read_set_aside());
         for (size_t at = 0; at < lives_.size(); ++at) TRY(read_restore_points(at));
         TRY(read_origins());
         find_floor();
@@ -114,6 +116,7 @@ class LineageCheck {
     Result<void> read_record();
     Result<void> read_incarnations();
     Result<void> read_kept_from();
+    Result<void> read_set_aside();
     Result<void> read_restore_points(size_t life);
     Result<void> read_restore_point(size_t life, size_t at);
     Result<void> read_pages(const store::RestorePoint& point, size_t life, size_t at);
@@ -245,6 +248,14 @@ Result<void> LineageCheck::read_kept_from() {
     floor_known_ = false;
     return need(std::move(kept).error(), "record of how far back history is kept",
                 lineage_file("kept_from"));
+}
+
+// Positions and the newest moment are found without it.
+Result<void> LineageCheck::read_set_aside() {
+    auto times = set_aside_of(store_, found_.lineage);
+    if (times) return {};
+    return note(std::move(times).error(), "record of the times that were set aside",
+                lineage_file("set_aside"));
 }
 
 Result<void> LineageCheck::read_restore_points(size_t at) {
@@ -478,6 +489,12 @@ Result<void> LineageCheck::find_newest_whole() {
 
 // Where nothing is damaged, something is whole, or nothing was ever there.
 Result<void> LineageCheck::tell_that_nothing_opens() {
+    size_t incarnations = TRY(store_.incarnations(found_.lineage)).size(), points = 0;
+    for (const CheckedLife& life : lives_)
+        points += TRY(store_.restore_points(life.life.log)).size();
+    if (incarnations > lives_.size() || points > found_.restore_points)
+        return error(Code::unavailable, "its making ended while it was read")
+            .with_hint("verify it once more");
     bool made = TRY(was_made(store_, found_.lineage));
     for (const std::string& sign :
          {lineage_lock_path(store_.root(), found_.lineage), lineage_file("kept_from")})

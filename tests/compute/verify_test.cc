@@ -219,6 +219,10 @@ TEST_P(VerifyTest, EachKindOfDamageIsNamed) {
         EXPECT_EQ(damage.moments.size(), 1u);
         EXPECT_FALSE(of(found_, kRoot).newest_whole);
     }
+    ASSERT_OK(manager_->set_aside(kRoot, sys::real_clock().now()));
+    damage = with_flipped(lineage_directory() + "/set_aside", 12, false);
+    EXPECT_TRUE(damage.what.starts_with("record of the times")) << damage.what;
+    EXPECT_TRUE(of(found_, kRoot).newest_whole) << "it is found without";
 }
 
 // V1
