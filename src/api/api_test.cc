@@ -328,6 +328,10 @@ TEST_F(ApiTest, RestoreAndResetNameWhatTheyPreserve) {
     EXPECT_FALSE(reset.body["metadata"].contains("preserved_branch"));
     settle();
     EXPECT_EQ(send("GET", "projects/p/branches").body["branches"].size(), 3u);
+    for (const char* body : {R"({"preserved_branch_id":""})", R"({"source_branch_tme":"now"})",
+                             R"({"spec":{}})", R"({"preserve":null})"})
+        EXPECT_EQ(failure(send("POST", "projects/p/branches/dev:reset", body)).substr(0, 3), "400")
+            << body;
     EXPECT_EQ(failure(send("POST", "projects/p/branches/dev:undo", "{}")).substr(0, 3), "405");
 }
 

@@ -65,7 +65,8 @@ Result<control::RestoreDraft> parse_restore(const Request& request) {
     Json body = TRY(parse_body(request));
     // What is misspelt would throw away more than was meant.
     for (const auto& [key, value] : body.items())
-        if (std::ranges::find(kRestoreFields, key) == kRestoreFields.end() || value.is_null())
+        if (std::ranges::find(kRestoreFields, key) == kRestoreFields.end() || value.is_null() ||
+            value == "")
             return error(Code::invalid_argument, "Unknown or empty field '{}'.", key.substr(0, 100))
                 .with_hint(fmt::format("the fields are {}", fmt::join(kRestoreFields, ", ")));
     Fields fields(body);

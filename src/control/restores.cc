@@ -225,6 +225,11 @@ Result<void> change_places(Core& core, Session& session, const FoundBranch& foun
     }
     branch.replaced_by.reset();
     branch.state_change_time = branch.update_time = kept.state_change_time = core.now();
+    // What was due until now would be taken of the new state.
+    if (auto schedule = TRY(meta::get_snapshot_schedule(session, branch.uid))) {
+        schedule->since = std::max(schedule->since, core.now());
+        TRY(meta::put_snapshot_schedule(session, *schedule));
+    }
     bool preserved = kept.state == State::creating;
     if (preserved) kept.state = State::ready;
     TRY(meta::update_branch(session, branch));

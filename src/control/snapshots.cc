@@ -206,8 +206,11 @@ Result<OperationRow> Snapshots::set_schedule(const std::string& project, const s
     for (size_t i = 0; i < cadences.size(); ++i) TRY(check_cadence(cadences[i], i));
     return core_.meta.write([&](Session& session) -> Result<OperationRow> {
         auto found = TRY(live_branch(session, project, branch));
-        TRY(meta::put_snapshot_schedule(session,
-                                        {found.branch.uid, cadences_text(cadences), core_.now()}));
+        // Set once more to what it is, it still takes what has become due.
+        std::string text = cadences_text(cadences);
+        auto before = TRY(meta::get_snapshot_schedule(session, found.branch.uid));
+        if (!before || before->cadences != text)
+            TRY(meta::put_snapshot_schedule(session, {found.branch.uid, text, core_.now()}));
         return core_.record(session, OperationKind::update_snapshot_schedule,
                             snapshot_schedule_name(found.project.id, found.branch.id),
                             found.branch.uid, found.project.uid, true);
@@ -277,8 +280,8 @@ Result<void> Snapshots::insert_due(Session& session, SnapshotDraft draft, const 
     ProjectRow project = TRY(live_project(session, draft.project));
     BranchRow source = TRY(source_of(session, draft, project));
     auto holder = TRY(meta::find_snapshot(session, project.uid, draft.id));
-    if (holder && holder->source_uid != source.uid) {
-        // Of a branch whose long id begins the same, or of one that had this id before.
+    if (holder && (holder->source_uid != source.uid || !holder->is_scheduled)) {
+        // Of a branch whose long id begins the same, of one that had this id before, or by hand.
         draft.id = id_of_due(source.uid, *draft.source.at_time);
         holder = TRY(meta::find_snapshot(session, project.uid, draft.id));
     }

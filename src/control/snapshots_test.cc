@@ -178,6 +178,10 @@ TEST_F(SnapshotsTest, AScheduleTakesOneSnapshotATime) {
     EXPECT_EQ(both->row.expire_time, *both->row.source_time + days{14}) << "the longest of both";
     // The server was down for three days: the last one that is due, and those before are gone.
     pass(days{3});
+    ASSERT_EQ(message(control_->snapshots.set_schedule(
+                  "p", "dev", {{Period::day, 0, 9, hours{36}}, {Period::week, 6, 9, days{14}}})),
+              "")
+        << "the same once more";
     rounds(2);
     EXPECT_EQ(ids(), (std::vector<std::string>{"dev-20270116-0900", "dev-20270119-0900"}));
     ASSERT_EQ(message(control_->snapshots.set_schedule("p", "dev", {})), "");
