@@ -23,6 +23,16 @@ Result<meta::SnapshotRow> snapshot_named(meta::Session& session, const meta::Pro
     return *row;
 }
 
+Result<void> set_source_branch(meta::BranchRow& row, const meta::BranchRow& source,
+                               const meta::ProjectRow& project,
+                               const std::optional<PastPoint>& past) {
+    if (past && !past->is_of(source)) return conflicting_operation();
+    row.source_uid = source.uid;
+    row.source_name = branch_name(project.id, source.id);
+    if (past) row.source_lsn = past->point.lsn, row.source_time = past->point.time;
+    return {};
+}
+
 void set_source_snapshot(meta::BranchRow& row, const meta::SnapshotRow& snapshot,
                          const meta::ProjectRow& project) {
     row.source_uid = snapshot.source_uid;

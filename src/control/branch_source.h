@@ -38,6 +38,11 @@ Result<meta::BranchRow> branch_named(meta::Session& session, const meta::Project
 // made.
 Result<meta::SnapshotRow> snapshot_named(meta::Session& session, const meta::ProjectRow& project,
                                          const std::string& field, const std::string& name);
+// Puts into the row that it is made from the branch, at a moment if one was found; conflict if that
+// is not the branch's any more.
+Result<void> set_source_branch(meta::BranchRow& row, const meta::BranchRow& source,
+                               const meta::ProjectRow& project,
+                               const std::optional<PastPoint>& past);
 // Puts into the row that it is made from the snapshot.
 void set_source_snapshot(meta::BranchRow& row, const meta::SnapshotRow& snapshot,
                          const meta::ProjectRow& project);

@@ -51,16 +51,6 @@ Result<BranchRow> source_of(Session& session, const BranchDraft& draft, const Pr
     return source;
 }
 
-Result<void> set_source_branch(Session& session, BranchRow& row, const BranchDraft& draft,
-                               const ProjectRow& project, const std::optional<PastPoint>& past) {
-    BranchRow source = TRY(source_of(session, draft, project));
-    if (draft.source.is_past() && (!past || !past->is_of(source))) return conflicting_operation();
-    row.source_uid = source.uid;
-    row.source_name = branch_name(project.id, source.id);
-    if (past) row.source_lsn = past->point.lsn, row.source_time = past->point.time;
-    return {};
-}
-
 // Puts the patch into the row and checks what comes out.
 Result<void> merge(Session& session, BranchRow& row, const BranchPatch& patch,
                    const ProjectRow& project, Time now) {
@@ -81,9 +71,14 @@ Result<void> merge(Session& session, BranchRow& row, const BranchPatch& patch,
 
 }  // namespace
 
-Result<void> check_branch_quota(Session& session, const ProjectRow& project) {
-    if (TRY(meta::all_branches(session, project.uid)).size() < kMaxBranches) return {};
-    return error(Code::quota_exceeded, "branches limit exceeded");
+Result<void> insert_branch_like(Core& core, Session& session, const ProjectRow& project,
+                                const BranchRow& row, const std::string& like) {
+    if (TRY(meta::all_branches(session, project.uid)).size() >= kMaxBranches)
+        return error(Code::quota_exceeded, "branches limit exceeded");
+    TRY(meta::insert_branch(session, row));
+    TRY(meta::insert_endpoint(session, TRY(draft_primary(core, session, project, row.uid, {}))));
+    TRY(meta::copy_roles(session, like, row.uid));
+    return meta::copy_databases(session, like, row.uid);
 }
 
 Result<OperationRow> Branches::create(const BranchDraft& draft) {
@@ -121,7 +116,6 @@ Result<OperationRow> Branches::insert(Session& session, const BranchDraft& draft
     if (!draft.values.expiration)
         return error(Code::invalid_argument, "Expiration must be specified when creating a branch")
             .with_hint("give one of spec.ttl, spec.expire_time and spec.no_expiry");
-    TRY(check_branch_quota(session, project));
 
     BranchRow row;
     row.uid = draw_uid(core_.environment, "br");
@@ -135,17 +129,17 @@ Result<OperationRow> Branches::insert(Session& session, const BranchDraft& draft
             TRY(snapshot_named(session, project, "spec.source_snapshot", draft.source.snapshot)),
             project);
     } else {
-        TRY(set_source_branch(session, row, draft, project, past));
+        BranchRow source = TRY(source_of(session, draft, project));
+        // A moment that nobody looked for: the id was taken then, and is not now.
+        if (draft.source.is_past() && !past) return conflicting_operation();
+        TRY(set_source_branch(row, source, project, past));
     }
     row.create_time = row.update_time = row.state_change_time = core_.now();
     TRY(merge(session, row, draft.values, project, core_.now()));
-    TRY(meta::insert_branch(session, row));
-    TRY(meta::insert_endpoint(session, TRY(draft_primary(core_, session, project, row.uid, {}))));
     // A snapshot may outlive the branch that it is of.
     auto source = TRY(meta::get_branch(session, *row.source_uid));
-    const std::string& like = source ? source->uid : project.default_branch_uid;
-    TRY(meta::copy_roles(session, like, row.uid));
-    TRY(meta::copy_databases(session, like, row.uid));
+    TRY(insert_branch_like(core_, session, project, row,
+                           source ? source->uid : project.default_branch_uid));
     return core_.record(session, OperationKind::create_branch, branch_name(project.id, row.id),
                         row.uid, project.uid, false);
 }

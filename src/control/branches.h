@@ -61,7 +61,9 @@ class Branches {
     Core& core_;
 };
 
-// Can the project have one more branch?
-Result<void> check_branch_quota(meta::Session& session, const meta::ProjectRow& project);
+// Writes a new branch down, with a primary endpoint and with the roles and databases of the branch
+// `like`. quota_exceeded if the project can have no more.
+Result<void> insert_branch_like(Core& core, meta::Session& session, const meta::ProjectRow& project,
+                                const meta::BranchRow& row, const std::string& like);
 
 }  // namespace tarn::control

@@ -3,10 +3,7 @@
 #include <fmt/chrono.h>
 
 #include "control/branches.h"
-#include "control/endpoints.h"
 #include "control/uids.h"
-#include "meta/databases.h"
-#include "meta/roles.h"
 
 namespace tarn::control {
 
@@ -140,28 +137,19 @@ Result<OperationRow> Restores::insert(Session& session, const RestoreDraft& draf
     auto& [project, branch] = found;
     if (!branch.is_settled()) return conflicting_operation();
     TRY(check_may(session, branch, draft, kind));
-    BranchRow source;
-    if (draft.source.snapshot.empty()) source = TRY(source_of(session, found, draft, kind));
-    if (past && !past->is_of(source)) return conflicting_operation();
-    bool preserve = preserves(draft, kind);
-    BranchRow replacement = TRY(insert_replacement(session, found, source, draft, preserve));
-    if (past) {
-        replacement.source_lsn = past->point.lsn;
-        replacement.source_time = past->point.time;
-        TRY(meta::update_branch(session, replacement));
-    }
+    BranchRow replacement = TRY(insert_replacement(session, found, draft, kind, past));
     branch.replaced_by = replacement.uid;
     branch.state_change_time = core_.now();
     TRY(meta::update_branch(session, branch));
     std::optional<std::string> preserved;
-    if (preserve) preserved = branch_name(project.id, replacement.id);
+    if (preserves(draft, kind)) preserved = branch_name(project.id, replacement.id);
     return core_.record(session, kind, branch_name(project.id, branch.id), branch.uid, project.uid,
                         false, preserved);
 }
 
 Result<BranchRow> Restores::insert_replacement(Session& session, const FoundBranch& found,
-                                               const BranchRow& source, const RestoreDraft& draft,
-                                               bool preserve) {
+                                               const RestoreDraft& draft, OperationKind kind,
+                                               const std::optional<PastPoint>& past) {
     const auto& [project, branch] = found;
     Time now = core_.now();
     BranchRow row;
@@ -170,8 +158,7 @@ Result<BranchRow> Restores::insert_replacement(Session& session, const FoundBran
     row.id = draft.preserved_id.empty() ? drawn_id(branch, now) : draft.preserved_id;
     row.lineage = draw_lineage(core_.environment);
     if (draft.source.snapshot.empty()) {
-        row.source_uid = source.uid;
-        row.source_name = branch_name(project.id, source.id);
+        TRY(set_source_branch(row, TRY(source_of(session, found, draft, kind)), project, past));
     } else {
         set_source_snapshot(
             row, TRY(snapshot_named(session, project, "source_snapshot", draft.source.snapshot)),
@@ -179,7 +166,7 @@ Result<BranchRow> Restores::insert_replacement(Session& session, const FoundBran
     }
     row.create_time = row.update_time = row.state_change_time = now;
     row.expire_time = branch.expire_time;
-    if (!preserve) {
+    if (!preserves(draft, kind)) {
         // Nobody is to see it, neither now nor when it has what is to go.
         row.state = State::purging;
         row.delete_time = now;
@@ -189,11 +176,7 @@ Result<BranchRow> Restores::insert_replacement(Session& session, const FoundBran
     if (TRY(meta::find_branch(session, project.uid, row.id)))
         return error(Code::already_exists, "branch already exists; branch_name:\"{}\"", row.id)
             .with_hint("choose another 'preserved_branch_id'");
-    TRY(check_branch_quota(session, project));
-    TRY(meta::insert_branch(session, row));
-    TRY(meta::insert_endpoint(session, TRY(draft_primary(core_, session, project, row.uid, {}))));
-    TRY(meta::copy_roles(session, branch.uid, row.uid));
-    TRY(meta::copy_databases(session, branch.uid, row.uid));
+    TRY(insert_branch_like(core_, session, project, row, branch.uid));
     return row;
 }
 

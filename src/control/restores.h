@@ -39,8 +39,8 @@ class Restores {
     Result<meta::OperationRow> insert(meta::Session& session, const RestoreDraft& draft,
                                       OperationKind kind, const std::optional<PastPoint>& past);
     Result<meta::BranchRow> insert_replacement(meta::Session& session, const FoundBranch& found,
-                                               const meta::BranchRow& source,
-                                               const RestoreDraft& draft, bool preserve);
+                                               const RestoreDraft& draft, OperationKind kind,
+                                               const std::optional<PastPoint>& past);
 
     Core& core_;
 };
