@@ -4,9 +4,9 @@ from datetime import datetime, timezone
 
 import pytest
 from databricks.sdk.errors import BadRequest
-from databricks.sdk.service.postgres import Branch, BranchSpec, Duration, FieldMask, Project, ProjectSpec
-from google.protobuf.timestamp_pb2 import Timestamp
+from databricks.sdk.service.postgres import Duration, FieldMask, Project, ProjectSpec
 from harness import processes
+from harness.moments import branch_at, lineages
 from harness.server import MAJORS, Server, primary
 
 
@@ -14,19 +14,6 @@ from harness.server import MAJORS, Server, primary
 def own():
     with Server() as running:
         yield running
-
-
-def branch_at(server, project, branch_id, lsn=None, time=None):
-    spec = BranchSpec(source_branch=f"projects/{project}/branches/production", no_expiry=True, source_branch_lsn=lsn)
-    if time:
-        spec.source_branch_time = Timestamp()
-        spec.source_branch_time.FromDatetime(time)
-    return server.api.create_branch(parent=f"projects/{project}", branch_id=branch_id, branch=Branch(spec=spec)).wait()
-
-
-def lineages(server):
-    """Of projects: the small numbers are templates."""
-    return {p for p in (server.data / "store/lineages").iterdir() if int(p.name, 16) > 1023}
 
 
 def names(server, project, branch="production"):

@@ -2,9 +2,9 @@
 
 import pytest
 from harness import pgbench, processes, verify
+from harness.moments import branch_at
 from harness.server import MAJORS, Server, primary
 from harness.verify import assert_whole
-from test_moments import branch_at
 
 BLOCK = 8192
 

@@ -55,7 +55,7 @@ def free_address_block():
 
 
 class Server:
-    def __init__(self, root=None, options=(), environment=None, wrapper=()):
+    def __init__(self, root=None, options=(), environment=None, wrapper=(), development=True):
         if not TARN.is_file():
             raise FileNotFoundError(f"{TARN} is not built: script/build")
         # Below /var/tmp, which is on a disk everywhere, and open to the unprivileged user of the computes.
@@ -67,6 +67,7 @@ class Server:
         self.profile = self.root / "databrickscfg"
         self.port = free_port()
         self.block, self._block_lock = free_address_block()
+        self.development = ["--development"] if development else []
         self.options = list(options)
         self.environment = dict(environment or {})
         if "TARN_HOME" in os.environ:  # where script/setup put PostgreSQL, when not at the usual place
@@ -81,7 +82,7 @@ class Server:
 
     def command(self):
         return [str(self.program()), "serve", "--data-dir", str(self.data), "--http", f"127.0.0.1:{self.port}",
-                "--address-block", self.block, "--development", "--write-profile", str(self.profile), *self.options]
+                "--address-block", self.block, "--write-profile", str(self.profile), *self.development, *self.options]
 
     def program(self):
         """The built program, or a copy where its own folder is closed to the computes' user."""
@@ -208,6 +209,11 @@ class Server:
             raise psycopg.OperationalError(f"{endpoint} ({uid}) has no socket: it sleeps, or is starting")
         return psycopg.connect(host=str(Path(sockets[-1]).parent), user=SUPERUSER, autocommit=True,
                                **{"dbname": "databricks_postgres", "connect_timeout": 10, **parameters})
+
+    def direct(self, endpoint):
+        """What connection() gives, but past the proxy, as superuser() connects."""
+        with self.superuser(endpoint) as conn:
+            return {"host": conn.info.host, "port": 5432, "user": conn.info.user, "dbname": conn.info.dbname}
 
     # Resources
 

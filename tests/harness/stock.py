@@ -58,7 +58,7 @@ class StockPostgres:
         if options := unprivileged():
             os.chown(self.root, options["user"], options["group"])
 
-    def start(self, seconds=120):
+    def start(self, seconds=120, every=0.001):  # short, since bench/wake times this
         settings = {"listen_addresses": "", "unix_socket_directories": str(self.root), **self.settings}
         arguments = [a for name, value in settings.items() for a in ("-c", f"{name}={value}")]
         with open(self.log, "ab") as log:
@@ -75,7 +75,7 @@ class StockPostgres:
             except psycopg.OperationalError:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.001)  # short, since bench/wake times this
+                time.sleep(every)
 
     def connection(self):
         return {"host": str(self.root), "port": 5432, "user": "postgres", "dbname": "postgres"}

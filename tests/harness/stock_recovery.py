@@ -94,8 +94,9 @@ class RecoveredPostgres(StockPostgres):
     it has restored under another name.
     """
 
-    def __init__(self, major, base, wal, timeline, lsn=None, time=None):
+    def __init__(self, major, base, wal, timeline, lsn=None, time=None, user="cloud_admin"):
         self.bin = binaries(major)
+        self.user = user
         self.make_root()
         shutil.copytree(base, self.data)
         for entry in (self.data / "pg_wal").iterdir() if (self.data / "pg_wal").is_dir() else ():
@@ -118,4 +119,4 @@ class RecoveredPostgres(StockPostgres):
         self.data.chmod(0o700)
 
     def connection(self):
-        return {**super().connection(), "user": "cloud_admin"}
+        return {**super().connection(), "user": self.user}
