@@ -63,6 +63,11 @@ def percentile(values, share):
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
+def megabytes_but_wal(*folders):
+    """What page versions, indexes, restore points and maps take below folders of the store."""
+    return sum(sum(files_of(folder, ("wal", "wal_archive")).values()) for folder in folders) / 1024
+
+
 def median(values):
     return percentile(values, 0.5)
 
@@ -87,10 +92,14 @@ def drop_caches(*folders):
                 os.close(descriptor)
 
 
-def files_of(folder):
-    """(device, inode) -> allocated KiB of everything below a folder; holes and further hard links cost nothing."""
+def files_of(folder, without=()):
+    """(device, inode) -> allocated KiB of everything below a folder but folders of certain names.
+
+    Holes and further hard links cost nothing.
+    """
     found = {}
     for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in without]
         for name in [*folders, *names]:
             try:
                 status = os.lstat(os.path.join(root, name))
