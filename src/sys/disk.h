@@ -40,6 +40,9 @@ class Disk {
     virtual int sync(int fd, SyncSite site) = 0;
     // Reserves space and grows the file; -EOPNOTSUPP where the file system cannot.
     virtual int allocate(int fd, int64_t offset, int64_t size) = 0;
+    // Gives the bytes' space back: they read as zeros then. -EOPNOTSUPP where the file system
+    // cannot.
+    virtual int punch(int fd, int64_t offset, int64_t size) = 0;
     virtual int truncate(int fd, int64_t size) = 0;
     virtual int64_t size(int fd) = 0;
     // The file's bytes in memory, for immutable files; null when that fails. Never unmapped.

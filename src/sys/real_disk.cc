@@ -72,6 +72,10 @@ class RealDisk final : public Disk {
     int allocate(int fd, int64_t offset, int64_t size) override {
         return static_cast<int>(call(SYS_fallocate, fd, 0, offset, size));
     }
+    int punch(int fd, int64_t offset, int64_t size) override {
+        return static_cast<int>(
+            call(SYS_fallocate, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size));
+    }
     int truncate(int fd, int64_t size) override {
         return static_cast<int>(call(SYS_ftruncate, fd, size));
     }

@@ -270,6 +270,31 @@ int SimDisk::take_space(Node& node, uint64_t offset, uint64_t size) {
     return 0;
 }
 
+// Only units that lie wholly inside.
+void SimDisk::free_space(Node& node, uint64_t begin, uint64_t end) {
+    end = std::min<uint64_t>(end / kSpaceUnit, node.taken.size());
+    for (uint64_t unit = (begin + kSpaceUnit - 1) / kSpaceUnit; unit < end; ++unit) {
+        if (node.taken[unit] && space_left_ >= 0) space_left_ += static_cast<int64_t>(kSpaceUnit);
+        node.taken[unit] = false;
+    }
+}
+
+// As a write of zeros, which a power loss keeps, loses or tears like any other.
+int SimDisk::punch(int fd, int64_t offset, int64_t size) {
+    std::unique_lock<std::mutex> lock;
+    if (int result = begin_change(lock); result < 0) return result;
+    Descriptor* found = descriptor(fd);
+    if (!found || !found->writable) return -EBADF;
+    auto begin = static_cast<uint64_t>(offset);
+    uint64_t end = std::min(begin + static_cast<uint64_t>(size), found->node->current.size());
+    if (begin >= end) return 0;
+    std::string zeros(end - begin, '\0');
+    found->node->current.write(zeros.data(), zeros.size(), begin);
+    found->node->changes.push_back({Change::Kind::write, begin, std::move(zeros)});
+    free_space(*found->node, begin, end);
+    return 0;
+}
+
 int SimDisk::allocate(int fd, int64_t offset, int64_t size) {
     std::unique_lock<std::mutex> lock;
     if (int result = begin_change(lock); result < 0) return result;

@@ -60,6 +60,7 @@ class SimDisk final : public Disk {
     int64_t pwritev(int fd, const iovec* parts, int count, int64_t offset) override;
     int sync(int fd, SyncSite site) override;
     int allocate(int fd, int64_t offset, int64_t size) override;
+    int punch(int fd, int64_t offset, int64_t size) override;
     int truncate(int fd, int64_t size) override;
     int64_t size(int fd) override;
     const void* map(int fd, size_t size) override;
@@ -113,6 +114,7 @@ class SimDisk final : public Disk {
     Descriptor* descriptor(int fd);
     int change_names(std::vector<Renaming::Part> parts);
     int take_space(Node& node, uint64_t offset, uint64_t size);
+    void free_space(Node& node, uint64_t begin, uint64_t end);
     size_t shortened(size_t size);
     int write_locked(int fd, const std::string& bytes, int64_t offset);
     bool sync_fails(SyncSite site);
