@@ -1,7 +1,6 @@
 // garbage.cc: the end of restore points and indexes that nobody needs.
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <utility>
 
@@ -19,74 +18,61 @@ constexpr size_t kRestorePointsKept = 2;
 
 }  // namespace
 
-// What stays of one lineage. Restore points and indexes by incarnation and number.
+// What stays of one lineage.
 struct Store::Kept {
-    using Names = std::set<std::pair<uint32_t, uint32_t>>;
     LogId running;        // the newest incarnation
     uint32_t newest = 0;  // its newest restore point; 0: none yet
-    Names restore_points;
-    Names indexes;
-    // By incarnation: indexes from this number on stay, because all restore points since do.
-    std::map<uint32_t, uint32_t> indexes_from;
-
-    bool keeps_index(uint32_t incarnation, uint32_t number) const {
-        auto from = indexes_from.find(incarnation);
-        return indexes.contains({incarnation, number}) ||
-               (from != indexes_from.end() && number >= from->second);
-    }
+    std::set<RestorePointId> restore_points;
+    std::set<RestorePointId> indexes;  // by the same names
 };
 
-// Keeps the newest two of the running incarnation, and of every incarnation those from `oldest` on.
-// What an incarnation began from is named by its record.
-Result<Store::Kept> Store::kept_as_recent(LogId running, const RestorePointId& oldest) const {
-    Kept kept{.running = running, .restore_points = {}, .indexes = {}, .indexes_from = {}};
-    for (uint32_t incarnation : TRY(incarnations(running.lineage))) {
-        std::vector<uint32_t> numbers = TRY(restore_points({running.lineage, incarnation}));
-        bool runs = incarnation == running.incarnation;
-        if (runs && !numbers.empty()) kept.newest = numbers.back();
-        auto from = std::find_if(numbers.begin(), numbers.end(), [&](uint32_t number) {
-            return oldest.number != 0 && std::pair(incarnation, number) >=
-                                             std::pair(oldest.log.incarnation, oldest.number);
-        });
-        if (runs && static_cast<size_t>(numbers.end() - from) < kRestorePointsKept)
-            from = numbers.end() -
-                   static_cast<std::ptrdiff_t>(std::min(kRestorePointsKept, numbers.size()));
-        if (from == numbers.end()) continue;
-        kept.indexes_from[incarnation] = *from;
-        for (; from != numbers.end(); ++from) kept.restore_points.insert({incarnation, *from});
-    }
-    return kept;
+Result<std::vector<RestorePointId>> Store::restore_points(uint64_t lineage) const {
+    std::vector<RestorePointId> points;
+    for (uint32_t incarnation : TRY(incarnations(lineage)))
+        for (uint32_t number : TRY(restore_points(LogId{lineage, incarnation})))
+            points.push_back({{lineage, incarnation}, number});
+    return points;
 }
 
-// Adds to `kept` what records name, and the indexes below.
-Result<void> Store::keep_what_is_named(Kept& kept) const {
-    uint64_t lineage = kept.running.lineage;
-    Kept::Names read;  // whose indexes are to be kept
-    for (auto [incarnation, number] : kept.indexes_from) read.insert({incarnation, number});
-    auto keep = [&](const RestorePointId& id) {
-        if (id.number == 0 || id.log.lineage != lineage) return;
-        kept.restore_points.insert({id.log.incarnation, id.number});
-        read.insert({id.log.incarnation, id.number});
-    };
+Result<std::set<RestorePointId>> Store::newest_of(LogId running) const {
+    std::set<RestorePointId> newest;
+    std::vector<uint32_t> numbers = TRY(restore_points(running));
+    for (size_t i = 0; i < std::min(kRestorePointsKept, numbers.size()); ++i)
+        newest.insert({running, numbers[numbers.size() - 1 - i]});
+    return newest;
+}
+
+// What records name of this lineage's restore points, those of others included.
+Result<std::set<RestorePointId>> Store::named_of(uint64_t lineage) const {
+    std::set<RestorePointId> named;
     for (uint64_t other : TRY(lineages())) {
         auto origins = origins_of(other);
-        if (origins.ok())
-            std::for_each(origins->begin(), origins->end(), keep);
-        else if (may_descend(other, lineage))
-            return std::move(origins).error();
-        else
+        if (!origins.ok() && may_descend(other, lineage)) return std::move(origins).error();
+        if (!origins.ok()) {
             log::warn("store: lineage {:016x}, which does not descend from {:016x}: {}", other,
                       lineage, origins.error().text());
+            continue;
+        }
+        for (const RestorePointId& id : *origins)
+            if (id.number != 0 && id.log.lineage == lineage) named.insert(id);
     }
+    return named;
+}
 
-    // An index is named by the restore points of a stretch of time, from its own on. So it is named
-    // by the first kept one behind its beginning if by any, or by one that stands alone. Each must
-    // be readable, or nothing is removed.
-    for (const auto& [incarnation, number] : read) {
-        RestorePoint point =
-            TRY_CTX(restore_point({{lineage, incarnation}, number}), "collect garbage");
+Result<std::set<RestorePointId>> Store::needed_restore_points(uint64_t lineage) const {
+    std::set<RestorePointId> needed = TRY(named_of(lineage));
+    std::vector<uint32_t> numbers = TRY(incarnations(lineage));
+    if (!numbers.empty()) needed.merge(TRY(newest_of({lineage, numbers.back()})));
+    return needed;
+}
+
+// Each that stays must be readable, or nothing is removed.
+Result<void> Store::keep_indexes(Kept& kept) const {
+    for (const RestorePointId& id : kept.restore_points) {
+        RestorePoint point = TRY_CTX(restore_point(id), "collect garbage");
         for (const IndexRef& index : point.indexes)
-            if (index.lineage == lineage) kept.indexes.insert({index.incarnation, index.number});
+            if (index.lineage == kept.running.lineage)
+                kept.indexes.insert({{index.lineage, index.incarnation}, index.number});
     }
     return {};
 }
@@ -127,9 +113,7 @@ Result<std::vector<std::string>> Store::unneeded(const Kept& kept, LogId log, bo
     for (uint32_t number : TRY(numbered_files(log, indexes ? ".index" : ".restore"))) {
         // One above the newest is the work of the compute that is sealing.
         if (log == kept.running && number > kept.newest) continue;
-        bool stays = indexes ? kept.keeps_index(log.incarnation, number)
-                             : kept.restore_points.contains({log.incarnation, number});
-        if (stays) continue;
+        if ((indexes ? kept.indexes : kept.restore_points).contains({log, number})) continue;
         paths.emplace_back(indexes ? index_path(root_.c_str(), log, number).text
                                    : restore_point_path(root_.c_str(), log, number).text);
     }
@@ -156,16 +140,25 @@ Result<void> Store::remove_all_but(const Kept& kept, LogId log) const {
     return {};
 }
 
-Result<void> Store::collect_garbage(uint64_t lineage, const RestorePointId& oldest) const {
+Result<void> Store::collect_garbage(uint64_t lineage, const RestorePointId& oldest,
+                                    const std::set<RestorePointId>& thinned) const {
     std::vector<uint32_t> numbers = TRY(incarnations(lineage));
     if (numbers.empty()) return {};
     auto collect = [&]() -> Result<void> {
-        Kept kept = TRY(kept_as_recent({lineage, numbers.back()}, oldest));
+        Kept kept{.running = {lineage, numbers.back()}, .restore_points = {}, .indexes = {}};
+        std::set<RestorePointId> newest = TRY(newest_of(kept.running));
+        if (!newest.empty()) kept.newest = newest.rbegin()->number;
         bool some = false;
-        for (uint32_t number : numbers)
-            some = some || !TRY(unneeded(kept, {lineage, number}, false)).empty();
+        for (const RestorePointId& id : TRY(restore_points(lineage))) {
+            bool asked_for = oldest.number != 0 && id >= oldest && !thinned.contains(id);
+            if (asked_for || newest.contains(id))
+                kept.restore_points.insert(id);
+            else
+                some = true;
+        }
         if (!some) return {};
-        TRY(keep_what_is_named(kept));
+        for (const RestorePointId& id : TRY(named_of(lineage))) kept.restore_points.insert(id);
+        TRY(keep_indexes(kept));
         for (uint32_t number : numbers) TRY(remove_all_but(kept, {lineage, number}));
         return {};
     };

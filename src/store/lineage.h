@@ -11,6 +11,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,6 +74,8 @@ class Store {
 
     // Numbers of the incarnation's restore points, ascending.
     Result<std::vector<uint32_t>> restore_points(LogId log) const;
+    // Those of all its incarnations, in the order in which they were made.
+    Result<std::vector<RestorePointId>> restore_points(uint64_t lineage) const;
     // The newest restore point of the incarnation that can be read whole; nullopt: none yet.
     // data_loss if there are some and none can be read.
     Result<std::optional<RestorePoint>> newest_restore_point(LogId log) const;
@@ -97,12 +100,15 @@ class Store {
     Result<RestorePoint> index_seal(LogId log, const RestorePoint* previous,
                                     const RestorePoint* base, uint64_t seal_slot) const;
 
-    // Removes restore points and indexes of the lineage that nobody needs. The newest two restore
-    // points of the running chain stay, those that any record names, those from `oldest` on
-    // (number 0: none), and the indexes that a kept one names. The log itself stays. A compute may
-    // be sealing meanwhile, but nobody branching. An error, and nothing is removed, while a record
-    // cannot be read that may name its history; unless nothing would go anyway.
-    Result<void> collect_garbage(uint64_t lineage, const RestorePointId& oldest = {}) const;
+    // Of the lineage's restore points, those that must stay: the newest two of the running chain,
+    // and those that any record names.
+    Result<std::set<RestorePointId>> needed_restore_points(uint64_t lineage) const;
+    // Removes restore points of the lineage, and indexes that only they name. Those that are needed
+    // stay, and of the others those from `oldest` on (number 0: none) that are not in `thinned`. A
+    // compute may be sealing meanwhile, but nobody branching. An error, and nothing is removed,
+    // while a record cannot be read that may name its history; unless nothing would go anyway.
+    Result<void> collect_garbage(uint64_t lineage, const RestorePointId& oldest = {},
+                                 const std::set<RestorePointId>& thinned = {}) const;
 
     // Ends an incarnation for ever: its map's state word, if the map is there.
     Result<void> fence(LogId log) const;
@@ -117,8 +123,9 @@ class Store {
     Result<void> merge_below(RestorePoint& point, const RestorePoint* below,
                              IndexContents& contents) const;
     struct Kept;  // garbage.cc
-    Result<Kept> kept_as_recent(LogId running, const RestorePointId& oldest) const;
-    Result<void> keep_what_is_named(Kept& kept) const;
+    Result<std::set<RestorePointId>> newest_of(LogId running) const;
+    Result<std::set<RestorePointId>> named_of(uint64_t lineage) const;
+    Result<void> keep_indexes(Kept& kept) const;
     Result<std::vector<std::string>> unneeded(const Kept& kept, LogId log, bool indexes) const;
     Result<std::vector<RestorePointId>> origins_of(uint64_t lineage) const;
     Result<bool> depends_on(uint64_t other, uint64_t lineage) const;

@@ -260,6 +260,7 @@ void Simulation::check_promises() {
     for (const auto& [log, slots] : promised_) {
         if (!lineages_.contains(log.lineage)) continue;
         for (const auto& [slot, crc] : slots) {
+            if (slot < forgotten_[log]) continue;
             uint64_t place = slot % kSlotsPerSegment;
             SlotHeader header;
             std::string page(kBlockBytes, '\0');

@@ -96,6 +96,7 @@ class Simulation {
     void make_lineage(const ModelPoint* parent);
     void branch();
     void restart();
+    void forget_promises(const RestorePointId& newest);
     void collect_garbage();
     void remove_leaf();
     void limit_space();
@@ -132,8 +133,8 @@ class Simulation {
     void excuse(const std::string& problem);
     bool fault_has_struck() const;
     ModelPoint* find(const RestorePointId& id);
-    std::set<std::pair<uint32_t, uint32_t>> points_to_keep(uint64_t id,
-                                                           const RestorePointId& oldest);
+    std::set<RestorePointId> points_to_keep(uint64_t id, const RestorePointId& oldest,
+                                            const std::set<RestorePointId>& thinned);
     Live* pick_live();
     std::optional<FileId> pick_file();
 
@@ -144,12 +145,14 @@ class Simulation {
     std::optional<Store> store_;
     std::map<uint64_t, Lineage> lineages_;
     std::map<LogId, Slots> promised_;
-    std::set<FileId> busy_;  // files that a step has in hand
+    std::map<LogId, uint64_t> forgotten_;  // slots below it may have been given back
+    std::set<FileId> busy_;                // files that a step has in hand
     Moment now_ = 0;
     Stamp last_stamp_ = 0;
     uint64_t last_lineage_ = 0;
     uint64_t syncs_when_armed_ = 0, fails_at_ = 0;
-    bool nested_ = false, stepping_ = false, space_limited_ = false, new_boundary_ = false;
+    bool collecting_ = false, nested_ = false, stepping_ = false, space_limited_ = false,
+         new_boundary_ = false;
     uint64_t power_losses_ = 0, points_verified_ = 0, damage_found_ = 0, errors_served_ = 0;
 };
 

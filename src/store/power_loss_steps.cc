@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "store/give_back.h"
 #include "store/log_state.h"
 #include "store/paths.h"
 #include "store/power_loss_simulation.h"
@@ -282,45 +283,60 @@ void Simulation::restart() {
 }
 
 // The restore points of a lineage that a garbage collection may not take.
-std::set<std::pair<uint32_t, uint32_t>> Simulation::points_to_keep(uint64_t id,
-                                                                   const RestorePointId& oldest) {
-    std::set<std::pair<uint32_t, uint32_t>> keep;
+std::set<RestorePointId> Simulation::points_to_keep(uint64_t id, const RestorePointId& oldest,
+                                                    const std::set<RestorePointId>& thinned) {
+    std::set<RestorePointId> keep;
     uint32_t running = 0;
     for (auto& [number, incarnation] : lineages_[id].incarnations)
         if (incarnation.finished) running = number;
     auto& points = lineages_[id].incarnations[running].points;
     for (auto at = points.rbegin(); at != points.rend() && keep.size() < 2; ++at)
-        if (at->second.saved) keep.insert({running, at->first});
+        if (at->second.saved) keep.insert({{id, running}, at->first});
     for (auto& [number, incarnation] : lineages_[id].incarnations)
         for (auto& [restore_point, model] : incarnation.points)
-            if (oldest.number != 0 && std::pair(number, restore_point) >=
-                                          std::pair(oldest.log.incarnation, oldest.number))
-                keep.insert({number, restore_point});
+            if (oldest.number != 0 && model.point.id >= oldest && !thinned.contains(model.point.id))
+                keep.insert(model.point.id);
     for (auto& [other, lineage] : lineages_) {
         auto record = store_->lineage(other);
-        if (record.ok() && record->parent.log.lineage == id)
-            keep.insert({record->parent.log.incarnation, record->parent.number});
+        if (record.ok() && record->parent.log.lineage == id) keep.insert(record->parent);
         for (auto& [number, incarnation] : lineage.incarnations)
-            if (incarnation.base.log.lineage == id)
-                keep.insert({incarnation.base.log.incarnation, incarnation.base.number});
+            if (incarnation.base.log.lineage == id) keep.insert(incarnation.base);
     }
     return keep;
 }
 
+// Slots up to the restore point's seal may go from now on.
+void Simulation::forget_promises(const RestorePointId& newest) {
+    const ModelPoint* model = find(newest);
+    for (auto& [number, incarnation] : lineages_[newest.log.lineage].incarnations) {
+        LogId log{newest.log.lineage, number};
+        if (log < newest.log) forgotten_[log] = UINT64_MAX;
+        if (log == newest.log && model) forgotten_[log] = model->point.seal_slot;
+    }
+}
+
+// Some restore points go, and what only they showed is given back.
 void Simulation::collect_garbage() {
     Live* live = pick_live();
-    if (!live) return;
+    if (!live || collecting_) return;
+    Flag collecting(collecting_);
     uint64_t id = live->log.lineage;
+    auto listed = store_->restore_points(id);
+    if (!listed.ok()) return must(std::move(listed).error(), "list restore points");
+    auto spans = version_spans(*store_, *listed);
+    if (!spans.ok()) return must(std::move(spans).error(), "look which restore points see what");
     RestorePointId oldest;
+    std::set<RestorePointId> thinned;
+    for (const RestorePointId& point : *listed) {
+        if (random_.one_in(4)) oldest = point;
+        if (random_.one_in(3)) thinned.insert(point);
+    }
+    auto keep = points_to_keep(id, oldest, thinned);
     for (auto& [number, incarnation] : lineages_[id].incarnations)
         for (auto& [restore_point, model] : incarnation.points)
-            if (model.saved && random_.one_in(4)) oldest = model.point.id;
-    auto keep = points_to_keep(id, oldest);
-    for (auto& [number, incarnation] : lineages_[id].incarnations)
-        for (auto& [restore_point, model] : incarnation.points)
-            if (model.saved && !keep.contains({number, restore_point}))
+            if (model.saved && !keep.contains(model.point.id))
                 model.collected = true, model.saved = false;
-    auto done = store_->collect_garbage(id, oldest);
+    auto done = store_->collect_garbage(id, oldest, thinned);
     adopt_state(*live);
     if (!done.ok()) return must(done, "collect garbage");
     for (auto& [number, incarnation] : lineages_[id].incarnations)
@@ -330,6 +346,9 @@ void Simulation::collect_garbage() {
                      .value())
                 throw Broken{fmt::format("garbage collection took restore point {}/{}", number,
                                          restore_point)};
+    if (!listed->empty()) forget_promises(listed->back());
+    GiveBack give_back;
+    must(give_back.run(*store_, id, *spans), "give space back");
 }
 
 void Simulation::remove_leaf() {

@@ -2,6 +2,7 @@
 // (docs/formats/restore-point.md).
 #pragma once
 
+#include <compare>
 #include <map>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ struct RestorePointId {
     LogId log;
     uint32_t number = 0;
     bool operator==(const RestorePointId&) const = default;
+    auto operator<=>(const RestorePointId&) const = default;
 };
 
 struct FileRecord {

@@ -162,6 +162,15 @@ Result<void> SlotReader::page(const SlotClaim& claim, void* page) {
     return {};
 }
 
+Result<bool> SlotReader::is_gone(const SlotClaim& claim) {
+    auto pages = segment(claim, false);
+    if (!pages && pages.error().code() == Code::not_found) return true;
+    alignas(8) char page[kBlockBytes] = {};
+    sys::File* file = TRY(std::move(pages));
+    TRY(file->read_some(page, kBlockBytes, claim.slot % kSlotsPerSegment * kBlockBytes));
+    return std::all_of(std::begin(page), std::end(page), [](char byte) { return byte == 0; });
+}
+
 Result<Verified> verify(sys::Disk& disk, const char* root, const RestorePoint& point,
                         const BlockVisitor& visit) {
     auto doing = [&] {
@@ -224,6 +233,10 @@ Result<void> Verifier::check_slot(const SlotClaim& claim, IndexFindings& finding
     auto read = read_slot(claim);
     if (read) return {};
     if (!is_damage(read.error())) return read;
+    if (TRY(slots_.is_gone(claim))) {
+        findings.gone.push_back(claim);
+        return {};
+    }
     ++findings.damaged_count;
     if (findings.damaged.size() < damaged_kept_)
         findings.damaged.push_back({claim, std::move(read).error()});
@@ -250,18 +263,21 @@ Result<std::vector<const DamagedSlot*>> Verifier::shown_by(const RestorePoint& p
     std::map<Key, LoadedIndex> loaded;
     std::vector<const LoadedIndex*> newer;
     size_t last = point.indexes.size();
-    while (last > 0 && findings_.at(key(point.indexes[last - 1])).damaged_count == 0) --last;
+    while (last > 0 && findings_.at(key(point.indexes[last - 1])).is_sound()) --last;
     for (size_t at = 0; at < last; ++at) {
         const IndexRef& ref = point.indexes[at];
         IndexFindings& findings = findings_.at(key(ref));
+        auto shows = [&](const SlotClaim& claim) {
+            return lists(point, claim) &&
+                   std::none_of(newer.begin(), newer.end(), [&](const LoadedIndex* index) {
+                       IndexEntry entry;
+                       return index->reader().lookup(claim.file.id, claim.file.birth, claim.block,
+                                                     &entry) != IndexAnswer::unknown;
+                   });
+        };
+        take_lost(findings, shows);
         for (DamagedSlot& slot : findings.damaged) {
-            auto hides = [&](const LoadedIndex* index) {
-                IndexEntry entry;
-                return index->reader().lookup(slot.claim.file.id, slot.claim.file.birth,
-                                              slot.claim.block, &entry) != IndexAnswer::unknown;
-            };
-            if (!lists(point, slot.claim) || std::any_of(newer.begin(), newer.end(), hides))
-                continue;
+            if (!shows(slot.claim)) continue;
             slot.shown = true;
             shown.push_back(&slot);
         }
@@ -275,6 +291,19 @@ Result<std::vector<const DamagedSlot*>> Verifier::shown_by(const RestorePoint& p
     }
     loaded_ = std::move(loaded);
     return shown;
+}
+
+// Slots that are gone though a restore point shows them have not been given back.
+void Verifier::take_lost(IndexFindings& findings,
+                         const std::function<bool(const SlotClaim&)>& shows) const {
+    auto lost = std::stable_partition(findings.gone.begin(), findings.gone.end(),
+                                      [&](const SlotClaim& claim) { return !shows(claim); });
+    for (auto at = lost; at != findings.gone.end(); ++at) {
+        ++findings.damaged_count;
+        if (findings.damaged.size() < damaged_kept_)
+            findings.damaged.push_back({*at, damaged("page", *at)});
+    }
+    findings.gone.erase(lost, findings.gone.end());
 }
 
 std::vector<const DamagedSlot*> Verifier::unshown() const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -54,6 +55,9 @@ class SlotReader {
     // `page` takes kBlockBytes.
     Result<void> header(const SlotClaim& claim);
     Result<void> page(const SlotClaim& claim, void* page);
+    // Is there nothing where the slot should be? Then it was given back (give_back.h), or lost:
+    // that is for those to say who show it.
+    Result<bool> is_gone(const SlotClaim& claim);
 
   private:
     using Key = std::tuple<LogId, uint64_t, bool>;
@@ -78,12 +82,15 @@ struct DamagedSlot {
 
 // What one index rests on.
 struct IndexFindings {
-    std::optional<Error> unreadable;   // the index itself; then nothing is known of its slots
-    std::vector<DamagedSlot> damaged;  // the first of them
+    std::optional<Error> unreadable;  // the index itself; then nothing is known of its slots
+    std::deque<DamagedSlot> damaged;  // the first of them; they stay where they are
     uint64_t damaged_count = 0;
+    std::vector<SlotClaim> gone;  // nothing is there: damage only where a restore point shows it
 
     static constexpr size_t kDamagedKept = 10000;
     bool whole() const { return !unreadable && damaged_count == 0; }
+    // Nothing that a restore point could show as damaged.
+    bool is_sound() const { return damaged_count == 0 && gone.empty(); }
 };
 
 // Verifies many restore points and reads each thing once: indexes and pages are shared by the
@@ -91,7 +98,7 @@ struct IndexFindings {
 //
 // Every slot that an index names is read, whether or not a restore point shows it: that is never
 // less than what they show, and needs no look-up. What damage means for a restore point is asked of
-// shown_by().
+// shown_by(), and whether a slot that is gone was only given back.
 class Verifier {
   public:
     struct Counts {
@@ -125,6 +132,8 @@ class Verifier {
     Result<void> check(const IndexRef& ref, IndexFindings& findings);
     Result<void> check_slot(const SlotClaim& claim, IndexFindings& findings);
     Result<void> read_slot(const SlotClaim& claim);
+    void take_lost(IndexFindings& findings,
+                   const std::function<bool(const SlotClaim&)>& shows) const;
 
     sys::Disk* disk_;
     std::string root_;

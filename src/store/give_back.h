@@ -1,0 +1,42 @@
+// give_back.h: returns the space of page versions that nobody can see any more to the file system.
+//
+// Bytes of a slot never change, but they may go: as holes in the log's files, or with whole
+// segments. What stays is what some restore point of the lineage shows, and what the running
+// incarnation may have in hand: slots since the newest restore point, and the holes of that one.
+//
+// Invariants
+//   G1  a slot goes only if no restore point that is left, or that a power cut could bring back,
+//       shows it. [power_loss_test.cc, GiveBackTest.WhatARestorePointShowsStays]
+//   G2  a slot that the running incarnation may read or write stays.
+//       [power_loss_test.cc, GiveBackTest.WhatIsNotInARestorePointYetStays]
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <utility>
+
+#include "base/result.h"
+#include "store/lineage.h"
+#include "store/version_spans.h"
+
+namespace tarn::store {
+
+// What a lineage's logs hold that its restore points show; bytes of pages.
+struct HistorySize {
+    uint64_t newest = 0;  // the newest restore point shows it
+    uint64_t older = 0;   // only older ones do
+};
+
+class GiveBack {
+  public:
+    // `spans` is of all the lineage's restore points; those that have gone since do not count any
+    // more. A compute may be running and sealing, but nobody branching. Once a segment is as it
+    // should be it is not looked at again before that changes: that is what the object remembers.
+    Result<void> run(const Store& store, uint64_t lineage, const VersionSpans& spans);
+
+  private:
+    using Segment = std::pair<LogId, uint64_t>;
+    std::map<Segment, uint64_t> done_;  // a checksum of what stayed of it
+};
+
+}  // namespace tarn::store

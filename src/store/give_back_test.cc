@@ -1,0 +1,180 @@
+// What is given back and what stays, in real files.
+#include "store/give_back.h"
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "store/page_log.h"
+#include "store/paths.h"
+#include "store/test_directory.h"
+#include "store/verify.h"
+
+namespace tarn::store {
+namespace {
+
+constexpr FileId kFile{1, 10};
+constexpr FileId kDropped{1, 11};
+
+// Lineage 1 with one running incarnation. Each round writes every block of kFile anew.
+struct GiveBackTest : testing::Test {
+    GiveBackTest() {
+        good(store_.create_lineage({1, {}, {}}));
+        begin(nullptr);
+    }
+    ~GiveBackTest() override { pages_->close_descriptors(); }
+
+    void begin(const RestorePoint* base) {
+        if (pages_) pages_->close_descriptors();
+        log_ = good(store_.begin_incarnation(1));
+        good(store_.create_map(log_, base));
+        good(store_.finish_incarnation({log_, base ? base->id : RestorePointId{}, {}}));
+        mapped_.emplace(good(MappedMap::open(store_.root(), log_)));
+        pages_.emplace(store_.disk(), mapped_->map());
+        base_ = base ? std::optional(*base) : std::nullopt;
+        previous_.reset();
+    }
+    void write(FileId id, uint32_t block, int fill) {
+        bool created;
+        int failure;
+        FileEntry* file = pages_->map().find_or_create(id, &created, &failure);
+        std::string page(kBlockBytes, static_cast<char>(fill));
+        const void* data = page.data();
+        ASSERT_EQ(pages_->write(file, block, &data, 1), 0);
+        pages_->map().grow_length(file, block + 1);
+    }
+    int read(uint32_t block) {
+        std::string page(kBlockBytes, '\0');
+        void* data = page.data();
+        int result = pages_->read(pages_->map().find(kFile), block, &data, 1);
+        return result < 0 ? result : page[0];
+    }
+    RestorePoint seal() {
+        EXPECT_EQ(pages_->seal("control", 7, 1), 0);
+        ControlBuffer control;
+        pages_->map().read_control(&control);
+        RestorePoint point = good(store_.index_seal(log_, previous_ ? &*previous_ : nullptr,
+                                                    base_ ? &*base_ : nullptr, control.seal_slot));
+        add_live_files(point, pages_->map());
+        good(save(store_.disk(), store_.root().c_str(), point));
+        previous_ = point;
+        return point;
+    }
+    std::vector<RestorePoint> rounds(int count) {
+        std::vector<RestorePoint> points;
+        for (int round = 1; round <= count; ++round) {
+            for (uint32_t block = 0; block < kBlocks; ++block) write(kFile, block, round);
+            points.push_back(seal());
+        }
+        return points;
+    }
+    void thin(const std::set<RestorePointId>& thinned) {
+        auto spans = good(version_spans(store_, good(store_.restore_points(1))));
+        good(store_.collect_garbage(1, {{1, 1}, 1}, thinned));
+        good(give_back_.run(store_, 1, spans));
+    }
+    uint64_t allocated(LogId log, uint64_t segment, bool slots) const {
+        struct stat status {};
+        std::string path = segment_path(store_.root().c_str(), log, segment, slots).text;
+        return ::stat(path.c_str(), &status) == 0 ? static_cast<uint64_t>(status.st_blocks) * 512
+                                                  : 0;
+    }
+    Verified whole(const RestorePoint& point) {
+        return good(verify(store_.disk(), store_.root().c_str(), point));
+    }
+
+    static constexpr uint32_t kBlocks = 256;
+    static constexpr uint64_t kRound = kBlocks * kBlockBytes;
+    TestDirectory directory_;
+    Store store_ = good(Store::open(sys::real_disk(), directory_.path() + "/store"));
+    LogId log_;
+    std::optional<MappedMap> mapped_;
+    std::optional<PageLog> pages_;
+    std::optional<RestorePoint> base_, previous_;
+    GiveBack give_back_;
+};
+
+TEST_F(GiveBackTest, WhatARestorePointShowsStays) {
+    auto points = rounds(6);
+    uint64_t before = allocated(log_, 0, false);
+    thin({points[1].id, points[2].id, points[3].id});
+    EXPECT_EQ(good(store_.restore_points(log_)), (std::vector<uint32_t>{1, 5, 6}));
+    EXPECT_LE(allocated(log_, 0, false), before - 3 * kRound);
+    for (int at : {0, 4, 5}) EXPECT_EQ(whole(points[static_cast<size_t>(at)]).pages, kBlocks);
+    EXPECT_EQ(read(7), 6);
+}
+
+TEST_F(GiveBackTest, WhatIsNotInARestorePointYetStays) {
+    auto points = rounds(3);
+    for (uint32_t block = 0; block < kBlocks; ++block) write(kFile, block, 9);
+    thin({points[0].id});
+    for (uint32_t block = 0; block < kBlocks; ++block) ASSERT_EQ(read(block), 9);
+    EXPECT_EQ(whole(seal()).pages, kBlocks);
+}
+
+// The restore point was listed, and another one made while the first was looked at.
+TEST_F(GiveBackTest, ARestorePointMadeMeanwhileStaysWhole) {
+    auto points = rounds(3);
+    auto spans = good(version_spans(store_, good(store_.restore_points(1))));
+    for (uint32_t block = 0; block < kBlocks; ++block) write(kFile, block, 4);
+    RestorePoint meanwhile = seal();
+    begin(&meanwhile);  // and it is what a new incarnation begins from
+    for (uint32_t block = 0; block < 10; ++block) write(kFile, block, 5);
+    RestorePoint last = seal();
+    good(store_.collect_garbage(1, {{1, 1}, 1}, {points[0].id, points[1].id}));
+    good(give_back_.run(store_, 1, spans));
+    EXPECT_EQ(whole(meanwhile).pages, kBlocks);
+    EXPECT_EQ(whole(last).pages, kBlocks);
+    EXPECT_EQ(read(3), 5);
+    EXPECT_EQ(read(30), 4);
+}
+
+TEST_F(GiveBackTest, ADroppedFileGoesWithTheLastRestorePointThatListsIt) {
+    for (uint32_t block = 0; block < kBlocks; ++block) write(kDropped, block, 7);
+    auto points = rounds(1);
+    uint64_t before = allocated(log_, 0, false);
+    pages_->map().unlink(pages_->map().find(kDropped));
+    seal();
+    thin({});
+    EXPECT_EQ(allocated(log_, 0, false), before) << "the first restore point still lists it";
+    seal();
+    thin({points[0].id});
+    EXPECT_LE(allocated(log_, 0, false), before - kRound);
+}
+
+TEST_F(GiveBackTest, ALogThatNobodyShowsGoesWhole) {
+    auto points = rounds(2);
+    LogId first = log_;
+    begin(&points[1]);
+    for (int round = 3; round <= 5; ++round) {
+        for (uint32_t block = 0; block < kBlocks; ++block) write(kFile, block, round);
+        seal();
+    }
+    EXPECT_GT(allocated(first, 0, false), 0u);
+    thin({points[0].id});
+    EXPECT_EQ(whole(points[1]).pages, kBlocks) << "the second incarnation's record names it";
+    EXPECT_EQ(read(0), 5);
+}
+
+// What a later look says of slots that are gone: nothing, unless a restore point shows them.
+TEST_F(GiveBackTest, VerifyTellsWhatWasGivenBackFromWhatWasLost) {
+    auto points = rounds(4);
+    thin({points[1].id, points[2].id});
+    Verifier verifier(store_.disk(), store_.root());
+    for (const RestorePoint* point : {&points[0], &points[3]}) {
+        for (const IndexRef& ref : point->indexes) EXPECT_TRUE(good(verifier.index(ref))->whole());
+        EXPECT_TRUE(good(verifier.shown_by(*point)).empty());
+    }
+    EXPECT_TRUE(verifier.unshown().empty());
+    // A page of the newest is lost in the same way.
+    auto file = good(sys::File::open(
+        store_.disk(), segment_path(store_.root().c_str(), log_, 0, false).text, O_RDWR));
+    ASSERT_EQ(store_.disk().punch(file.fd(), 3 * kRound, kBlockBytes), 0);
+    Verifier again(store_.disk(), store_.root());
+    for (const IndexRef& ref : points[3].indexes) good(again.index(ref));
+    EXPECT_EQ(good(again.shown_by(points[3])).size(), 1u);
+}
+
+}  // namespace
+}  // namespace tarn::store

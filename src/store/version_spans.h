@@ -1,0 +1,34 @@
+// version_spans.h: which of a lineage's restore points see each version of its pages.
+//
+// Restore points follow each other, and a version that was replaced does not come back: so those
+// that see it are a stretch of them. A version that none of the stretch that is left sees is
+// nobody's, and its slot can be given back (give_back.h).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/result.h"
+#include "store/lineage.h"
+
+namespace tarn::store {
+
+// A slot of one of the lineage's logs, and the restore points that show it: places in
+// VersionSpans::points, the last one included. One slot may have several.
+struct VersionSpan {
+    uint32_t incarnation = 0;
+    uint32_t first = 0;
+    uint32_t last = 0;
+    uint64_t slot = 0;
+};
+
+struct VersionSpans {
+    std::vector<RestorePointId> points;  // in the order in which they were made
+    std::vector<VersionSpan> spans;
+};
+
+// Reads the restore points and each of their indexes (once, as long as one restore point follows
+// the other). An error if one cannot be read: then nothing is known.
+Result<VersionSpans> version_spans(const Store& store, std::vector<RestorePointId> points);
+
+}  // namespace tarn::store
