@@ -20,7 +20,9 @@ inline constexpr const char* control = "control";                // pg_control's
 inline constexpr const char* consistent_lsn = "consistent_lsn";  // replay must get here
 inline constexpr const char* tli = "tli";                        // of consistent_lsn
 inline constexpr const char* taken = "taken";                    // RFC 3339
-inline constexpr const char* file_prefix = "file:";              // + path in PGDATA: a small file
+inline constexpr const char* replay_us =
+    "replay_us";  // estimate for the WAL since the restore point before, or the incarnation began
+inline constexpr const char* file_prefix = "file:";  // + path in PGDATA: a small file
 }  // namespace restore_point_key
 
 // Of a lineage.

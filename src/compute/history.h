@@ -20,6 +20,8 @@
 
 #include "compute/attachments.h"
 #include "compute/computes.h"
+#include "compute/thinning.h"
+#include "store/give_back.h"
 #include "store/lineage.h"
 #include "sys/descriptor.h"
 #include "wal/wal_end.h"
@@ -58,8 +60,17 @@ struct KeptFrom {
 Result<std::optional<KeptFrom>> kept_from(const store::Store& store, uint64_t lineage);
 Result<void> write_kept_from(const store::Store& store, uint64_t lineage, const KeptFrom& from);
 
-// Lets go of what only moments before `time` need. A compute may be running. Nothing happens while
-// somebody holds the history, or for a lineage that is not there.
-Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time);
+// What looking after a lineage's history remembers from one round to the next.
+struct HistoryRounds {
+    std::vector<store::RestorePointId> points;  // that were left
+    Time thinned;                               // when that was
+    store::GiveBack give_back;
+};
+
+// Lets go of what only moments before `time` need, of restore points that the history's budget has
+// no room for, and of the space of what nobody can see any more. A compute may be running. Nothing
+// happens while somebody holds the history, or for a lineage that is not there.
+Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time, Time now,
+                          const HistoryLimits& limits, HistoryRounds& rounds);
 
 }  // namespace tarn::compute

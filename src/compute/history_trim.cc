@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 #include <sstream>
 
 #include "compute/history.h"
@@ -122,24 +123,101 @@ Result<void> trim_wal_of(const store::Store& store, const std::vector<Life>& liv
     return {};
 }
 
-}  // namespace
+// Of the WAL since the restore point before. One that does not say so has been made by an earlier
+// version of Tarn: then as if there were none, and only the budget thins.
+Result<HistoryPoint> history_point(const store::RestorePoint& point) {
+    HistoryPoint each;
+    each.taken = TRY(taken_at(point));
+    if (point.attachments.contains(restore_point_key::replay_us))
+        each.replay = std::chrono::microseconds{static_cast<int64_t>(
+            TRY(number_attachment(point.attachments, restore_point_key::replay_us)))};
+    return each;
+}
 
-Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time) {
-    auto incarnations = store.incarnations(lineage);
-    if (!incarnations && incarnations.error().code() == Code::not_found) return {};
-    if (TRY(std::move(incarnations)).empty()) return {};
+uint64_t bytes_of_files(const store::RestorePoint& point) {
+    uint64_t blocks = 0;
+    for (const store::FileRecord& file : point.files) blocks += file.length;
+    return blocks * store::kBlockBytes;
+}
+
+// Those of `spans` that the history can do without.
+Result<std::set<store::RestorePointId>> too_many(const store::Store& store, uint64_t lineage,
+                                                 const store::VersionSpans& spans, Time now,
+                                                 const HistoryLimits& limits) {
+    auto needed = TRY(store.needed_restore_points(lineage));
+    std::vector<HistoryPoint> points;
+    uint64_t size = 0;
+    for (const store::RestorePointId& id : spans.points) {
+        auto point = TRY(store.restore_point(id));
+        points.push_back(TRY(history_point(point)));
+        points.back().needed = needed.contains(id);
+        size = bytes_of_files(point);
+    }
+    Thinned thinned = thin(points, spans, now, limits, size);
+    std::set<store::RestorePointId> gone;
+    for (size_t at = 0; at < spans.points.size(); ++at)
+        if (!thinned.stays[at]) gone.insert(spans.points[at]);
+    return gone;
+}
+
+// Restore points that age thins, when nothing else happens.
+constexpr std::chrono::minutes kThinAgain{10};
+
+// Nothing has happened since the last round that this one could act upon.
+Result<bool> is_settled(const store::Store& store, uint64_t lineage, Time now,
+                        const HistoryRounds& rounds) {
+    return now < rounds.thinned + kThinAgain && TRY(store.restore_points(lineage)) == rounds.points;
+}
+
+// Thins and gives back. Restore points may be made meanwhile, and branches of those there are: so
+// it only keeps them waiting while files are removed.
+Result<void> make_room(const store::Store& store, uint64_t lineage,
+                       const store::RestorePointId& oldest, Time now, const HistoryLimits& limits,
+                       HistoryRounds& rounds) {
+    if (TRY(is_settled(store, lineage, now, rounds))) return {};
+    auto spans = TRY(store::version_spans(store, TRY(store.restore_points(lineage))));
+    auto thinned = TRY(too_many(store, lineage, spans, now, limits));
+    if (!thinned.empty()) {
+        auto alone = TRY(lock_history(store, lineage, LOCK_EX | LOCK_NB));
+        if (!alone) return {};
+        TRY(store.collect_garbage(lineage, oldest, thinned));
+    }
+    TRY(rounds.give_back.run(store, lineage, spans));
+    rounds.points = TRY(store.restore_points(lineage));
+    rounds.thinned = now;
+    return {};
+}
+
+// Answers the oldest restore point that is left to choose from; nothing while somebody holds the
+// history.
+Result<std::optional<store::RestorePointId>> let_go_before(const store::Store& store,
+                                                           uint64_t lineage, Time time) {
     auto alone = TRY(lock_history(store, lineage, LOCK_EX | LOCK_NB));
-    if (!alone) return {};
+    if (!alone) return std::optional<store::RestorePointId>();
     auto lives = TRY(lives_of(store, lineage));
     auto oldest = TRY(oldest_needed(store, lives, time));
-    if (!oldest) return {};
+    if (!oldest) return std::optional(store::RestorePointId{lives.front().log, 1});
     const Life& first = lives[oldest->life];
     auto from = TRY(beginning_with(*oldest, first));
     auto noted = TRY(kept_from(store, lineage));
     if (!noted || noted->lsn < from.lsn) TRY(write_kept_from(store, lineage, from));
     TRY(trim_wal_of(store, lives, *oldest));
     // What the life began from is named by its record, and stays for that.
-    return store.collect_garbage(lineage, {first.log, std::max(oldest->number, uint32_t{1})});
+    store::RestorePointId first_kept{first.log, std::max(oldest->number, uint32_t{1})};
+    TRY(store.collect_garbage(lineage, first_kept));
+    return std::optional(first_kept);
+}
+
+}  // namespace
+
+Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time, Time now,
+                          const HistoryLimits& limits, HistoryRounds& rounds) {
+    auto incarnations = store.incarnations(lineage);
+    if (!incarnations && incarnations.error().code() == Code::not_found) return {};
+    if (TRY(std::move(incarnations)).empty()) return {};
+    auto oldest = TRY(let_go_before(store, lineage, time));
+    if (!oldest) return {};
+    return make_room(store, lineage, *oldest, now, limits, rounds);
 }
 
 }  // namespace tarn::compute

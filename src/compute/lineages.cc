@@ -25,8 +25,8 @@ std::string dropped_marker(const std::string& store_root, uint64_t lineage) {
 }
 
 Lineages::Lineages(store::Store& store, const Layout& layout, const ComputeUser& user,
-                   const std::map<int, PostgresInstall>& installs)
-    : store_(store), layout_(layout), user_(user), installs_(installs) {}
+                   const std::map<int, PostgresInstall>& installs, const HistoryLimits& limits)
+    : store_(store), layout_(layout), user_(user), installs_(installs), limits_(limits) {}
 
 Result<void> Lineages::create_root(uint64_t lineage, int pg_major) {
     if (lineage < kFirstProjectLineage)
@@ -78,20 +78,26 @@ Result<void> Lineages::begin_history(uint64_t lineage) const {
     return write_kept_from(store_, lineage, {now.end.end, now.time});
 }
 
+Result<void> Lineages::trim_one(uint64_t lineage, Time time) {
+    auto trimmed = compute::trim_history(store_, lineage, time, sys::real_clock().now(), limits_,
+                                         rounds_[lineage]);
+    if (is_made(store_, lineage)) {
+        TRY_CTX(std::move(trimmed), "trim the history of lineage {}", lineage_text(lineage));
+        return {};
+    }
+    return {};  // it has been removed meanwhile
+}
+
 Result<void> Lineages::trim_history(uint64_t lineage, Time time) {
-    // It waits for nobody: there is another round.
-    std::unique_lock one(births_, std::try_to_lock);
-    if (!one) return {};
+    std::lock_guard one(trimming_);
     ActAs acting(user_);
-    TRY_CTX(compute::trim_history(store_, lineage, time), "trim the history of lineage {}",
-            lineage_text(lineage));
+    TRY(trim_one(lineage, time));
     // Nobody asks for those that were dropped and that this one needs. They are of one project, so
     // what they are needed for reaches as far back.
     for (auto above = TRY(parent_of(store_, lineage)); above && is_made(store_, *above);
          above = TRY(parent_of(store_, *above))) {
         if (::access(dropped_marker(store_.root(), *above).c_str(), F_OK) != 0) continue;
-        TRY_CTX(compute::trim_history(store_, *above, time), "trim the history of lineage {}",
-                lineage_text(*above));
+        TRY(trim_one(*above, time));
     }
     return {};
 }
@@ -126,7 +132,9 @@ Result<void> Lineages::sweep_dropped() {
             if (!lineage) continue;
             auto children = TRY(store_.dependents(*lineage));
             if (!children.empty()) continue;
+            std::lock_guard alone(trimming_);
             TRY(store_.remove_lineage(*lineage));
+            rounds_.erase(*lineage);
             ::unlink(dropped_marker(store_.root(), *lineage).c_str());
             removed = true;
         }

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "compute/computes.h"
+#include "compute/history.h"
 #include "compute/layout.h"
 #include "compute/postgres_install.h"
 #include "compute/user.h"
@@ -24,9 +25,9 @@ std::string dropped_marker(const std::string& store_root, uint64_t lineage);
 
 class Lineages {
   public:
-    // All four outlive it.
+    // All of them outlive it.
     Lineages(store::Store& store, const Layout& layout, const ComputeUser& user,
-             const std::map<int, PostgresInstall>& installs);
+             const std::map<int, PostgresInstall>& installs, const HistoryLimits& limits);
 
     // Made already is fine, for both.
     Result<void> create_root(uint64_t lineage, int pg_major);
@@ -34,7 +35,6 @@ class Lineages {
     Result<BranchPoint> find_moment(uint64_t lineage, const Moment& moment) const;
     Result<void> set_aside(uint64_t lineage, Time from) const;
     Result<void> begin_history(uint64_t lineage) const;
-    // Not now, if something is being created or dropped.
     Result<void> trim_history(uint64_t lineage, Time time);
     // Nothing may run on it.
     Result<void> drop(uint64_t lineage);
@@ -44,12 +44,16 @@ class Lineages {
 
   private:
     Result<void> sweep_dropped();
+    Result<void> trim_one(uint64_t lineage, Time time);
 
     store::Store& store_;
     const Layout& layout_;
     const ComputeUser& user_;
     const std::map<int, PostgresInstall>& installs_;
-    std::mutex births_;  // creating, dropping and trimming, one at a time
+    const HistoryLimits& limits_;
+    std::mutex births_;    // creating and dropping, one at a time
+    std::mutex trimming_;  // one history at a time
+    std::map<uint64_t, HistoryRounds> rounds_;
 };
 
 }  // namespace tarn::compute

@@ -103,7 +103,7 @@ Manager::Manager(ManagerOptions options, store::Store store, ComputeUser user)
       layout_(options_.data_directory),
       store_(std::move(store)),
       user_(std::move(user)),
-      lineages_(store_, layout_, user_, installs_) {}
+      lineages_(store_, layout_, user_, installs_, options_.history) {}
 
 Manager::~Manager() {
     // Computes outlive the server: only the connections to their supervisors end here.

@@ -34,6 +34,7 @@ struct ManagerOptions {
     std::vector<std::string> supervisor_command;
     std::string user;  // that computes run as; only for a server that is root
     std::string shared_buffers = "256MB";
+    HistoryLimits history;
 };
 
 class Manager final : public Computes {

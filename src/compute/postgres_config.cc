@@ -33,6 +33,7 @@ std::string postgresql_conf(const SuperviseSpec& spec, uint32_t least_prepared_t
     set("checkpoint_timeout", "5min");
     set("max_wal_size", "1GB");
     set("min_wal_size", "32MB");
+    set("log_checkpoints", "off");  // they come often, and restore points tell of them
     set("log_line_prefix", "%m [%p] %q%u@%d ");
     set("log_timezone", "UTC");
     set("timezone", "UTC");

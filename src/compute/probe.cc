@@ -1,6 +1,7 @@
 #include "compute/probe.h"
 
 #include <libpq-fe.h>
+#include <poll.h>
 
 #include <memory>
 
@@ -17,7 +18,10 @@ std::string trimmed(const char* text) {
     return result;
 }
 
-Result<Connection> connect(const std::string& socket_directory, const std::string& database) {
+// Calls `begin` of libpq with the parameters of a connection.
+template <class Begin>
+Connection begin_connection(Begin begin, const std::string& socket_directory,
+                            const std::string& database) {
     const char* names[] = {"host",
                            "port",
                            "user",
@@ -36,10 +40,19 @@ Result<Connection> connect(const std::string& socket_directory, const std::strin
                             "disable",
                             "10",
                             nullptr};
-    Connection connection(PQconnectdbParams(names, values, 0), &PQfinish);
+    return Connection(begin(names, values, 0), &PQfinish);
+}
+
+Error no_connection(PGconn* connection, const std::string& socket_directory,
+                    const std::string& database) {
+    return error(Code::unavailable, "connect to database {} at {}: {}", database, socket_directory,
+                 trimmed(PQerrorMessage(connection)));
+}
+
+Result<Connection> connect(const std::string& socket_directory, const std::string& database) {
+    Connection connection = begin_connection(PQconnectdbParams, socket_directory, database);
     if (PQstatus(connection.get()) != CONNECTION_OK)
-        return error(Code::unavailable, "connect to database {} at {}: {}", database,
-                     socket_directory, trimmed(PQerrorMessage(connection.get())));
+        return no_connection(connection.get(), socket_directory, database);
     PQsetNoticeProcessor(
         connection.get(), [](void*, const char*) {}, nullptr);
     return connection;
@@ -70,6 +83,56 @@ Result<std::vector<std::vector<std::string>>> query(const std::string& socket_di
                 PQgetvalue(answer.get(), row, column),
                 static_cast<size_t>(PQgetlength(answer.get(), row, column)));
     return rows;
+}
+
+struct PendingStatement::State {
+    std::string socket_directory;
+    std::string database;
+    std::string statement;
+    Connection connection;
+    PostgresPollingStatusType wanted = PGRES_POLLING_WRITING;
+    bool sent = false;
+};
+
+PendingStatement::PendingStatement(const std::string& socket_directory, const std::string& database,
+                                   std::string statement)
+    : state_(new State{socket_directory, database, std::move(statement),
+                       begin_connection(PQconnectStartParams, socket_directory, database)}) {}
+
+PendingStatement::PendingStatement(PendingStatement&&) noexcept = default;
+PendingStatement& PendingStatement::operator=(PendingStatement&&) noexcept = default;
+PendingStatement::~PendingStatement() = default;
+
+int PendingStatement::descriptor() const {
+    return PQsocket(state_->connection.get());
+}
+
+short PendingStatement::events() const {
+    return state_->wanted == PGRES_POLLING_WRITING ? POLLOUT : POLLIN;
+}
+
+Result<bool> PendingStatement::step() {
+    PGconn* connection = state_->connection.get();
+    if (!state_->sent) {
+        if (PQstatus(connection) != CONNECTION_BAD) state_->wanted = PQconnectPoll(connection);
+        if (PQstatus(connection) == CONNECTION_BAD || state_->wanted == PGRES_POLLING_FAILED)
+            return no_connection(connection, state_->socket_directory, state_->database);
+        if (state_->wanted != PGRES_POLLING_OK) return false;
+        state_->wanted = PGRES_POLLING_READING;
+        if (PQsendQuery(connection, state_->statement.c_str()) == 0)
+            return no_connection(connection, state_->socket_directory, state_->database);
+        state_->sent = true;
+        return false;
+    }
+    if (PQconsumeInput(connection) == 0)
+        return no_connection(connection, state_->socket_directory, state_->database);
+    while (PQisBusy(connection) == 0) {
+        Answer answer(PQgetResult(connection), &PQclear);
+        if (!answer) return true;
+        if (PQresultStatus(answer.get()) == PGRES_FATAL_ERROR)
+            return failure_of(answer.get(), connection);
+    }
+    return false;
 }
 
 }  // namespace tarn::compute

@@ -2,6 +2,7 @@
 
 #include "base/time.h"
 #include "compute/pgdata.h"
+#include "shim/protocol.h"
 #include "sys/clock.h"
 
 namespace tarn::compute {
@@ -42,6 +43,10 @@ Result<store::RestorePoint> Sealer::collect(const store::ControlBuffer& control,
     point.attachments[restore_point_key::control] =
         std::string(reinterpret_cast<const char*>(control.image), sizeof control.image);
     point.attachments[restore_point_key::taken] = rfc3339(sys::real_clock().now());
+    uint64_t replay_ns = shim::replay_estimate(map_.header()).total.load();
+    point.attachments[restore_point_key::replay_us] =
+        std::to_string((replay_ns - counted_ns_) / 1000);
+    counted_ns_ = replay_ns;
     return point;
 }
 

@@ -15,6 +15,7 @@
 #include <chrono>
 
 #include "base/log.h"
+#include "compute/checkpoint_pacer.h"
 #include "compute/control_server.h"
 #include "compute/fence.h"
 #include "compute/files.h"
@@ -52,7 +53,10 @@ constexpr milliseconds kImmediateStopLimit{5'000};
 class Supervisor {
   public:
     Supervisor(SuperviseSpec spec, store::Store store, ControlServer control)
-        : spec_(std::move(spec)), store_(std::move(store)), control_(std::move(control)) {}
+        : spec_(std::move(spec)),
+          store_(std::move(store)),
+          control_(std::move(control)),
+          checkpoints_(spec_.run_directory) {}
 
     int run();
 
@@ -89,6 +93,7 @@ class Supervisor {
     Opening opening_;
     std::optional<Sealer> sealer_;
     WalSupply wal_supply_;
+    CheckpointPacer checkpoints_;
     PhaseReport report_;
     std::optional<Error> killed_for_;
     std::vector<ControlServer::Incoming> waiting_;  // for the end of the stop
@@ -216,17 +221,21 @@ void Supervisor::poll_once() {
     std::vector<pollfd> polled{
         {signals_.fd(), POLLIN, 0}, {ring_.fd(), POLLIN, 0}, {notify_.fd(), POLLIN, 0}};
     control_.add_descriptors(polled);
+    checkpoints_.add_descriptor(polled);
     int timeout = -1;
-    if (deadline_) {
-        auto left = std::chrono::duration_cast<milliseconds>(*deadline_ - Clock::now());
-        timeout = static_cast<int>(std::max<int64_t>(left.count() + 1, 0));
-    }
+    for (const auto& deadline : {deadline_, checkpoints_.deadline()})
+        if (deadline) {
+            auto left = std::chrono::duration_cast<milliseconds>(*deadline - Clock::now());
+            auto wait = static_cast<int>(std::max<int64_t>(left.count() + 1, 0));
+            timeout = timeout < 0 ? wait : std::min(timeout, wait);
+        }
     if (::poll(polled.data(), polled.size(), timeout) < 0 && errno != EINTR)
         log::error("compute: poll: {}", errno_error(errno, "wait").text());
     if (polled[1].revents) handle_ring();
     if (polled[2].revents) handle_status_change();
     for (const auto& incoming : control_.handle(polled, encode(report_))) handle_request(incoming);
     if (deadline_ && Clock::now() >= *deadline_) handle_deadline();
+    if (report_.phase == Phase::running) checkpoints_.step(sealer_->header());
     if (polled[0].revents) handle_signals();
 }
 
@@ -321,6 +330,7 @@ void Supervisor::handle_request(const ControlServer::Incoming& incoming) {
 void Supervisor::begin_stop() {
     if (report_.phase == Phase::stopping || is_final(report_.phase)) return;
     enter(Phase::stopping);
+    checkpoints_.stop();
     ::kill(postgres_, SIGINT);
     deadline_ = Clock::now() + kFastStopLimit;
 }

@@ -309,6 +309,9 @@ std::string LineageCheck::block_text(const store::SlotClaim& claim) const {
 
 Result<void> LineageCheck::read_pages(const store::RestorePoint& point, size_t life, size_t at) {
     bool& whole = lives_[life].beginnings[at].whole;
+    for (const store::IndexRef& ref : point.indexes) TRY(verifier_.index(ref));
+    // This may add to what the indexes have been found to rest on.
+    auto shown = TRY(verifier_.shown_by(point));
     for (const store::IndexRef& ref : point.indexes) {
         const store::IndexFindings* index = TRY(verifier_.index(ref));
         uint64_t more = index->damaged_count - index->damaged.size();
@@ -326,7 +329,7 @@ Result<void> LineageCheck::read_pages(const store::RestorePoint& point, size_t l
                                              more, index->damaged_count);
         add_to(damage.what, {life, at}, std::move(damage));
     }
-    for (const store::DamagedSlot* slot : TRY(verifier_.shown_by(point))) {
+    for (const store::DamagedSlot* slot : shown) {
         whole = false;
         const store::SlotClaim& claim = slot->claim;
         Damage damage;

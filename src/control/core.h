@@ -28,7 +28,7 @@ struct Options {
     Span default_suspend = std::chrono::hours{24};
     Span default_history_retention = std::chrono::days{7};
     Span least_history_retention = std::chrono::days{2};  // shorter only in development
-    Span history_round = std::chrono::minutes{1};         // how often old history is let go of
+    Span history_round = std::chrono::seconds{15};        // how often old history is let go of
     int default_pg_version = 17;
     Span deleted_retention =
         std::chrono::days{7};  // how long a delete can be undone; 0: not at all

@@ -52,6 +52,8 @@ compute::ManagerOptions manager_options(const ServeOptions& options) {
     manager.supervisor_command = {program + "/tarn", "supervise"};
     manager.user = options.compute_user;
     manager.shared_buffers = options.shared_buffers;
+    manager.history.dense = parse_duration(options.history_dense).value();  // its form was checked
+    manager.history.budget = options.history_budget;
     return manager;
 }
 

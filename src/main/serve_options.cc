@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/time.h"
 #include "control/addresses.h"
 #include "main/config_file.h"
 #include "main/setting_values.h"
@@ -91,6 +92,18 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
     command.add_option("--shared-buffers", options.shared_buffers, "Of every compute")
         ->check(form(parse_shared_buffers))
         ->envname("TARN_SHARED_BUFFERS")
+        ->capture_default_str();
+    command
+        .add_option("--history-dense", options.history_dense,
+                    "Younger moments keep every restore point, if the budget has room for them")
+        ->check(form(parse_duration))
+        ->envname("TARN_HISTORY_DENSE")
+        ->capture_default_str();
+    command
+        .add_option("--history-budget", options.history_budget,
+                    "What older versions of a branch's pages may take, as a multiple of its size")
+        ->check(CLI::Range(0.0, 1e6))
+        ->envname("TARN_HISTORY_BUDGET")
         ->capture_default_str();
     command.add_option("--admin", options.admin, "User name of the administrator (first start)")
         ->envname("TARN_ADMIN")

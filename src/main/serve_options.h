@@ -26,6 +26,8 @@ struct ServeOptions {
     std::vector<std::string> postgres_directories;  // searched before the usual places
     std::string compute_user;                       // for a server that is root
     std::string shared_buffers = "256MB";
+    std::string history_dense = "3600s";
+    double history_budget = 1;
     std::string admin = "admin@example.com";
     std::string profile_file;  // a databrickscfg to write host and token to
     std::string log_level = "info";

@@ -29,6 +29,13 @@ struct WalSegments {
     std::atomic<uint64_t> newest;  // written to last
     std::atomic<uint64_t> named;   // the names of those up to it are durable
 };
+// Behind it: how long the replay of all WAL that was synced in this incarnation may take, in
+// nanoseconds. The event is rung once when it reaches `ring_at`, which the supervisor sets anew.
+struct ReplayEstimate {
+    std::atomic<uint64_t> total;
+    std::atomic<uint64_t> ring_at;  // 0: never
+};
+
 // By the supervisor for what it has made, by the shim for what it has synced itself.
 inline void raise_named(WalSegments& segments, uint64_t segment) {
     uint64_t current = segments.named.load();
@@ -37,6 +44,10 @@ inline void raise_named(WalSegments& segments, uint64_t segment) {
 }
 inline WalSegments& wal_segments(store::MapHeader& header) {
     return *reinterpret_cast<WalSegments*>(header.caller_area);
+}
+
+inline ReplayEstimate& replay_estimate(store::MapHeader& header) {
+    return *reinterpret_cast<ReplayEstimate*>(header.caller_area + sizeof(WalSegments));
 }
 
 }  // namespace tarn::shim

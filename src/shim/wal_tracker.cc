@@ -24,7 +24,7 @@ struct Walk {
     uint64_t written;  // end of the newest write
     pg::WalWalker walker;
 };
-constexpr size_t kPlace = sizeof(WalSegments);
+constexpr size_t kPlace = sizeof(WalSegments) + sizeof(ReplayEstimate);
 static_assert(kPlace + sizeof(Walk) <= sizeof(store::MapHeader::caller_area));
 
 Walk& shared_walk() {
@@ -79,6 +79,22 @@ void skip_ahead(pg::WalWalker* walker, int fd, uint64_t base, uint64_t end) {
     }
 }
 
+// What replay takes on a machine of today where most records change a page that no record before
+// changed: reading that page is most of it (docs/internals/history.md has the measurement). Replay
+// of other records is faster than this says.
+constexpr uint64_t kRecordNs = 15'000;
+constexpr uint64_t kByteNs = 3;
+
+// `bytes` of WAL were synced, of which `walked` have been read and hold `records`.
+void estimate_replay(uint64_t bytes, uint64_t walked, uint64_t records) {
+    if (walked > 0 && bytes > walked) records = records * bytes / walked;
+    ReplayEstimate& estimate = replay_estimate(map());
+    uint64_t cost = records * kRecordNs + bytes * kByteNs;
+    uint64_t total = estimate.total.fetch_add(cost, std::memory_order_acq_rel) + cost;
+    uint64_t at = estimate.ring_at.load(std::memory_order_acquire);
+    if (at != 0 && total >= at && estimate.ring_at.compare_exchange_strong(at, 0)) ring();
+}
+
 }  // namespace
 
 void wrote_wal(uint64_t end) {
@@ -97,13 +113,18 @@ int track_wal(int fd, uint32_t tli, uint64_t base) {
     // What follows the last whole record is read afresh each time: PostgreSQL syncs pages whose
     // last record is still being copied into them, also where it goes on in the next segment.
     walk.walker.rewind();
+    uint64_t before = walk.walker.position().lsn;
     uint64_t end = walk.written < base + kSegment ? walk.written : base + kSegment;
     if (end > walk.walker.needed() + 2 * kWindow) skip_ahead(&walk.walker, fd, base, end);
+    uint64_t walked_from = walk.walker.position().lsn, records = 0;
     pg::WalWindow window{walk.walker.needed(), window_bytes, 0};
     pg::WalRecord record;
     for (;;) {
         pg::WalStep step = walk.walker.next(window, &record);
-        if (step == pg::WalStep::record) continue;
+        if (step == pg::WalStep::record) {
+            ++records;
+            continue;
+        }
         if (step == pg::WalStep::end_of_wal) break;  // the bytes after it are still to come
         window.lsn = walk.walker.needed();
         int64_t size = read_wal(fd, tli, base, window.lsn, window_bytes);
@@ -114,6 +135,8 @@ int track_wal(int fd, uint32_t tli, uint64_t base) {
         if (size == 0) break;
         window.size = static_cast<size_t>(size);
     }
+    uint64_t now = walk.walker.position().lsn;
+    if (now > before) estimate_replay(now - before, now - walked_from, records);
     map().flushed_epoch.store(tli, std::memory_order_release);
     map().flushed_position.store(walk.walker.position().lsn, std::memory_order_release);
     return 0;

@@ -1,0 +1,73 @@
+#include "compute/thinning.h"
+
+#include <algorithm>
+#include <map>
+
+namespace tarn::compute {
+
+namespace {
+
+// Page versions by the stretch of restore points that show them; not those that the newest shows.
+using Stretches = std::map<std::pair<uint32_t, uint32_t>, uint64_t>;
+
+Stretches stretches_of(const store::VersionSpans& spans) {
+    Stretches counts;
+    for (const store::VersionSpan& span : spans.spans)
+        if (span.last + 1 < spans.points.size()) ++counts[{span.first, span.last}];
+    return counts;
+}
+
+uint64_t bytes_of(const Stretches& counts, const std::vector<bool>& stays) {
+    std::vector<uint32_t> before{0};
+    for (bool stay : stays) before.push_back(before.back() + (stay ? 1 : 0));
+    uint64_t versions = 0;
+    for (const auto& [stretch, count] : counts)
+        if (before[stretch.second + 1] > before[stretch.first]) versions += count;
+    return versions * store::kBlockBytes;
+}
+
+// What may have to be replayed for a moment of that age. `slope`: replay a second of age.
+Span allowed(Span age, double slope, const HistoryLimits& limits) {
+    Span least = age < limits.dense ? Span{0} : limits.replay_max;
+    auto sloped = std::chrono::duration_cast<Span>(
+        std::chrono::duration<double, Span::period>(static_cast<double>(age.count()) * slope));
+    return std::max(least, sloped);
+}
+
+Thinned thin_by(const std::vector<HistoryPoint>& points, Time now, double slope,
+                const HistoryLimits& limits) {
+    Thinned thinned;
+    thinned.stays.assign(points.size(), true);
+    Span distance{0};  // from the last one that stays
+    for (size_t at = 0; at < points.size(); ++at) {
+        if (at > 0) distance += points[at].replay;
+        thinned.replay_max = std::max(thinned.replay_max, distance);
+        bool end = at == 0 || at + 1 == points.size();
+        Span without = end ? Span{0} : distance + points[at + 1].replay;
+        Span age = now - points[at].taken;
+        if (!end && !points[at].needed && without <= allowed(age, slope, limits))
+            thinned.stays[at] = false;
+        else
+            distance = Span{0};
+    }
+    return thinned;
+}
+
+}  // namespace
+
+Thinned thin(const std::vector<HistoryPoint>& points, const store::VersionSpans& spans, Time now,
+             const HistoryLimits& limits, uint64_t size) {
+    constexpr double kLeastSlope = 1.0 / 4096, kMostSlope = 64;
+    Stretches counts = stretches_of(spans);
+    auto budget = std::max(static_cast<uint64_t>(static_cast<double>(size) * limits.budget),
+                           limits.budget_least);
+    Thinned thinned = thin_by(points, now, 0, limits);
+    thinned.bytes = bytes_of(counts, thinned.stays);
+    for (double slope = kLeastSlope; thinned.bytes > budget && slope <= kMostSlope; slope *= 2) {
+        thinned = thin_by(points, now, slope, limits);
+        thinned.bytes = bytes_of(counts, thinned.stays);
+    }
+    return thinned;
+}
+
+}  // namespace tarn::compute

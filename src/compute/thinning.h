@@ -1,0 +1,42 @@
+// thinning.h: which restore points of a lineage's history go, so that it takes no more space than
+// it may.
+//
+// A restore point costs the page versions that only it shows. Without it, moments behind it take
+// longer to open, because more WAL is replayed from the one before. Recent moments are asked for
+// most: there every restore point stays, as long as the budget allows it; further back they may
+// lie further apart, and where the budget is exceeded all of them the further apart the older
+// they are.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/time.h"
+#include "store/version_spans.h"
+
+namespace tarn::compute {
+
+struct HistoryPoint {
+    Time taken;
+    Span replay{0};       // estimate for the WAL since the one before
+    bool needed = false;  // stays, whatever it costs
+};
+
+struct HistoryLimits {
+    Span dense{std::chrono::hours{1}};           // no thinning that young, but for the budget
+    Span replay_max{std::chrono::seconds{8}};    // estimate for moments that are older
+    double budget = 1;                           // of a branch's size, for what older ones show
+    uint64_t budget_least = uint64_t{64} << 20;  // bytes: of small branches
+};
+
+struct Thinned {
+    std::vector<bool> stays;  // one for each restore point
+    uint64_t bytes = 0;  // of page versions that only older restore points than the newest show
+    Span replay_max{0};  // worst estimate for a moment inside
+};
+
+// `points` are those of `spans`, in their order. `size`: of the branch, in bytes.
+Thinned thin(const std::vector<HistoryPoint>& points, const store::VersionSpans& spans, Time now,
+             const HistoryLimits& limits, uint64_t size);
+
+}  // namespace tarn::compute

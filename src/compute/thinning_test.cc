@@ -1,0 +1,83 @@
+// Which restore points go, by age and by what they cost.
+#include "compute/thinning.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace tarn::compute {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr Time kNow{hours{24 * 365 * 56}};
+
+// One restore point a minute up to now, each a second of replay behind the one before, and with so
+// many page versions that only it shows.
+struct ThinningTest : testing::Test {
+    void make(uint32_t count, uint32_t versions_each) {
+        for (uint32_t at = 0; at < count; ++at) {
+            points.push_back({kNow - minutes{count - 1 - at}, seconds{1}, false});
+            spans.points.push_back({{1, 1}, at + 1});
+            for (uint32_t slot = 0; slot < versions_each; ++slot)
+                spans.spans.push_back({1, at, at, uint64_t{at} * versions_each + slot});
+        }
+    }
+    Thinned thinned(uint64_t size) const { return thin(points, spans, kNow, limits, size); }
+    static long count(const Thinned& thinned, size_t from, size_t until) {
+        return std::count(thinned.stays.begin() + static_cast<ptrdiff_t>(from),
+                          thinned.stays.begin() + static_cast<ptrdiff_t>(until), true);
+    }
+
+    std::vector<HistoryPoint> points;
+    store::VersionSpans spans;
+    HistoryLimits limits{.budget_least = 0};
+    static constexpr uint64_t kPlenty = uint64_t{1} << 40;
+};
+
+TEST_F(ThinningTest, YoungOnesStayAndOldOnesLieAsFarApartAsTheyMay) {
+    make(180, 1);
+    Thinned found = thinned(kPlenty);
+    EXPECT_EQ(count(found, 121, 180), 59) << "younger than an hour";
+    EXPECT_EQ(count(found, 0, 120), 15) << "8 s of replay apart";
+    EXPECT_EQ(found.replay_max, seconds{8});
+    EXPECT_EQ(found.bytes, (15 + 60 - 1) * store::kBlockBytes);
+}
+
+TEST_F(ThinningTest, TheBudgetThinsTheOldestMost) {
+    make(180, 100);
+    uint64_t size = 40 * 100 * store::kBlockBytes;
+    Thinned found = thinned(size);
+    EXPECT_LE(found.bytes, size);
+    EXPECT_GE(found.bytes, size / 4) << "no more than it must";
+    EXPECT_GT(count(found, 120, 180), 2 * count(found, 0, 60));
+    EXPECT_GT(found.replay_max, seconds{8});
+}
+
+TEST_F(ThinningTest, TheFirstTheNewestAndWhatIsNeededStay) {
+    make(180, 100);
+    points[77].needed = true;
+    Thinned found = thinned(0);
+    EXPECT_TRUE(found.stays[0]);
+    EXPECT_TRUE(found.stays[77]);
+    EXPECT_TRUE(found.stays[179]);
+    EXPECT_EQ(count(found, 0, 180), 3);
+}
+
+TEST_F(ThinningTest, AVersionThatManyShowCostsOnce) {
+    make(10, 0);
+    spans.spans.push_back({1, 2, 6, 1});
+    spans.spans.push_back({1, 2, 9, 2});  // the newest shows it too
+    EXPECT_EQ(thinned(kPlenty).bytes, store::kBlockBytes);
+}
+
+TEST_F(ThinningTest, NothingIsThinnedOfTwoOrNone) {
+    EXPECT_TRUE(thinned(0).stays.empty());
+    make(2, 100);
+    EXPECT_EQ(count(thinned(0), 0, 2), 2);
+}
+
+}  // namespace
+}  // namespace tarn::compute
