@@ -1,6 +1,5 @@
 #include "compute/pgdata.h"
 
-#include "compute/stub_tree.h"
 #include "pg/relation_path.h"
 #include "pg/twophase_file.h"
 #include "store/format.h"
@@ -57,13 +56,10 @@ bool stays_below(std::string_view path) {
 
 }  // namespace
 
-Result<void> materialise(const std::string& pgdata, const std::string& wal_directory, int major,
-                         const store::RestorePoint& point) {
+Result<void> plan_pgdata(StubTree& tree, int major, const store::RestorePoint& point) {
     const char* version_directory = pg::tablespace_version_directory(major);
     if (!version_directory) return error(Code::unimplemented, "PostgreSQL {} is not known", major);
-    StubTree tree;
     for (const char* path : kDirectories) tree.directory(path);
-    tree.symbolic_link("pg_wal", wal_directory);
     for (const auto& file : point.files) TRY(add_stub(tree, file, version_directory));
     constexpr std::string_view kPrefix = restore_point_key::file_prefix;
     for (const auto& [key, contents] : point.attachments) {
@@ -74,6 +70,14 @@ Result<void> materialise(const std::string& pgdata, const std::string& wal_direc
                          text_of(point.id), path);
         tree.file(path, contents);
     }
+    return {};
+}
+
+Result<void> materialise(const std::string& pgdata, const std::string& wal_directory, int major,
+                         const store::RestorePoint& point) {
+    StubTree tree;
+    TRY(plan_pgdata(tree, major, point));
+    tree.symbolic_link("pg_wal", wal_directory);
     std::string stub(kControlStub);
     stub.resize(pg::kControlFileSize, '\0');
     tree.file("global/pg_control", stub);

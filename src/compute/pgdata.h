@@ -10,9 +10,14 @@
 
 #include "base/result.h"
 #include "compute/attachments.h"
+#include "compute/stub_tree.h"
 #include "store/restore_point.h"
 
 namespace tarn::compute {
+
+// Directories, stubs of relation files, and small files: all of PGDATA but WAL, control file and
+// configuration. `point` must live until the tree is applied.
+Result<void> plan_pgdata(StubTree& tree, int major, const store::RestorePoint& point);
 
 // Makes `pgdata` so, out of what it holds (stub_tree.h), with `pg_wal` leading to `wal_directory`.
 Result<void> materialise(const std::string& pgdata, const std::string& wal_directory, int major,

@@ -2,40 +2,39 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstdio>
-
 #include "base/log.h"
 #include "cli/status.h"
 #include "compute/supervisor.h"
+#include "main/export.h"
+#include "main/offline.h"
 #include "main/serve.h"
 #include "main/verify.h"
 
 namespace {
 
-// Errors on the command line: one line, what to do next on another.
-int report(const tarn::Error& failure) {
-    std::fprintf(stderr, "tarn: %s\n", failure.message().c_str());
-    if (!failure.hint().empty()) std::fprintf(stderr, "hint: %s\n", failure.hint().c_str());
-    return tarn::info(failure.code()).exit_status;
-}
-
 int run_serve(CLI::App& command, tarn::ServeOptions& options) {
     auto ready = tarn::complete(command, options);
-    if (!ready.ok()) return report(ready.error());
+    if (!ready.ok()) return tarn::report(ready.error());
     tarn::log::init(ready->log_level);
     auto served = tarn::serve(*ready);
-    return served.ok() ? 0 : report(served.error());
+    return served.ok() ? 0 : tarn::report(served.error());
 }
 
 int run_status(const tarn::cli::StatusOptions& options) {
     auto shown = tarn::cli::status(options);
-    return shown.ok() ? 0 : report(shown.error());
+    return shown.ok() ? 0 : tarn::report(shown.error());
 }
 
 int run_verify(const CLI::App& command, const tarn::VerifyOptions& options) {
     // What its parts would warn a server's log of, it reports itself.
     tarn::log::init("error");
     return tarn::verify(command, options);
+}
+
+int run_export(const CLI::App& command, const tarn::ExportOptions& options) {
+    tarn::log::init("error");
+    auto exported = tarn::export_branch(command, options);
+    return exported.ok() ? 0 : tarn::report(exported.error());
 }
 
 }  // namespace
@@ -57,6 +56,11 @@ int main(int count, char** words) {
     CLI::App* verify = app.add_subcommand("verify", "Read a server's store and say if it is whole");
     tarn::add_verify_options(*verify, verify_options);
 
+    tarn::ExportOptions export_options;
+    CLI::App* exporting =
+        app.add_subcommand("export", "Write a branch as a data directory for stock PostgreSQL");
+    tarn::add_export_options(*exporting, export_options);
+
     std::string spec_file;
     CLI::App* supervise = app.add_subcommand("supervise", "(internal) own one running compute");
     supervise->group("");
@@ -71,6 +75,7 @@ int main(int count, char** words) {
     if (*serve) return run_serve(*serve, serve_options);
     if (*status) return run_status(status_options);
     if (*verify) return run_verify(*verify, verify_options);
+    if (*exporting) return run_export(*exporting, export_options);
     tarn::log::init("info");
     return tarn::compute::supervise(spec_file, tarn::compute::kControlDescriptor);
 }

@@ -5,7 +5,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 
 #include "api/server.h"
 #include "base/log.h"
@@ -34,20 +33,11 @@ Result<void> check_descriptor_limit() {
     return {};
 }
 
-std::string program_directory() {
-    std::error_code failure;
-    return std::filesystem::read_symlink("/proc/self/exe", failure).parent_path();
-}
-
 compute::ManagerOptions manager_options(const ServeOptions& options) {
     std::string program = program_directory();
     compute::ManagerOptions manager;
     manager.data_directory = options.data_directory;
-    for (const std::string& directory : options.postgres_directories)
-        manager.postgres_directories.push_back(directory + "/{major}");
-    manager.postgres_directories.push_back("/usr/lib/postgresql/{major}");
-    manager.postgres_directories.push_back(program + "/../postgres/{major}");
-    manager.postgres_directories.push_back(default_home() + "/postgres/{major}");
+    manager.postgres_directories = postgres_places(options.postgres_directories);
     manager.shim = program + "/libtarn_shim.so";
     manager.supervisor_command = {program + "/tarn", "supervise"};
     manager.user = options.compute_user;

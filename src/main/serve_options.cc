@@ -31,6 +31,20 @@ std::string default_home() {
     return std::string(home) + "/.tarn";
 }
 
+std::string program_directory() {
+    std::error_code failure;
+    return std::filesystem::read_symlink("/proc/self/exe", failure).parent_path();
+}
+
+std::vector<std::string> postgres_places(const std::vector<std::string>& configured) {
+    std::vector<std::string> places;
+    for (const std::string& directory : configured) places.push_back(directory + "/{major}");
+    places.emplace_back("/usr/lib/postgresql/{major}");
+    places.push_back(program_directory() + "/../postgres/{major}");
+    places.push_back(default_home() + "/postgres/{major}");
+    return places;
+}
+
 void add_data_directory_options(CLI::App& command, std::string& config_file,
                                 std::string& data_directory) {
     data_directory = default_home() + "/data";
@@ -42,8 +56,8 @@ void add_data_directory_options(CLI::App& command, std::string& config_file,
         ->capture_default_str();
 }
 
-Result<std::string> find_data_directory(const CLI::App& command, const std::string& config_file,
-                                        const std::string& data_directory) {
+Result<ServeOptions> find_server_options(const CLI::App& command, const std::string& config_file,
+                                         const std::string& data_directory) {
     // The file is the server's: all of its keys are, and each is held to its form.
     CLI::App serve;
     ServeOptions settings;
@@ -51,7 +65,12 @@ Result<std::string> find_data_directory(const CLI::App& command, const std::stri
     settings.config_file = config_file;
     if (command.get_option("--data-dir")->count() > 0)
         serve.get_option("--data-dir")->add_result(data_directory)->run_callback();
-    return TRY(complete(serve, settings)).data_directory;
+    return complete(serve, settings);
+}
+
+Result<std::string> find_data_directory(const CLI::App& command, const std::string& config_file,
+                                        const std::string& data_directory) {
+    return TRY(find_server_options(command, config_file, data_directory)).data_directory;
 }
 
 void add_serve_options(CLI::App& command, ServeOptions& options) {

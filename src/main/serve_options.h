@@ -37,12 +37,22 @@ struct ServeOptions {
 // /var/lib/tarn for root, ~/.tarn for others.
 std::string default_home();
 
+// Where this program lies.
+std::string program_directory();
+// Where PostgreSQL is looked for, in order, after the directories of --pg-dir; "{major}" in one
+// stands for its number.
+std::vector<std::string> postgres_places(const std::vector<std::string>& configured);
+
 // The two by which a command finds a server's files: --config and --data-dir.
 void add_data_directory_options(CLI::App& command, std::string& config_file,
                                 std::string& data_directory);
 // For any command that has them, once it is parsed: the directory that `tarn serve` would use.
 Result<std::string> find_data_directory(const CLI::App& command, const std::string& config_file,
                                         const std::string& data_directory);
+
+// The same with all else that the server's file and environment say.
+Result<ServeOptions> find_server_options(const CLI::App& command, const std::string& config_file,
+                                         const std::string& data_directory);
 
 // Values of a form that cannot work are refused while the command line is parsed.
 void add_serve_options(CLI::App& command, ServeOptions& options);

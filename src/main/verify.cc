@@ -1,42 +1,22 @@
 #include "main/verify.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
 
 #include "compute/layout.h"
 #include "compute/user.h"
 #include "compute/verify_store.h"
+#include "main/offline.h"
 #include "main/serve_options.h"
 #include "main/verify_report.h"
-#include "sys/files.h"
 
 namespace tarn {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-int report(const Error& failure) {
-    std::fprintf(stderr, "tarn: %s\n", failure.message().c_str());
-    if (!failure.hint().empty()) std::fprintf(stderr, "hint: %s\n", failure.hint().c_str());
-    return info(failure.code()).exit_status;
-}
-
-// Root reads as the owner of the store: what is made on the way, and be it a lock, is the owner's.
-Result<compute::ComputeUser> owner_of(const std::string& store_root) {
-    struct stat status {};
-    if (::stat(store_root.c_str(), &status) != 0) {
-        Error failure = errno_error(errno, fmt::format("look at the store {}", store_root));
-        if (failure.code() != Code::not_found) return failure;
-        return std::move(failure).with_hint("name the server's data directory with --data-dir");
-    }
-    bool switches = ::geteuid() == 0 && status.st_uid != 0;
-    return compute::ComputeUser{status.st_uid, status.st_gid, "", switches};
-}
 
 class ProgressLine {
   public:
@@ -62,13 +42,7 @@ Result<compute::StoreFindings> look(const std::string& data_directory,
     std::string root = compute::Layout(data_directory).store_root();
     auto user = TRY(owner_of(root));
     compute::ActAs acting(user);
-    // Opening a store that is not there would make it.
-    auto lineages = sys::list_names(sys::real_disk(), root + "/lineages");
-    if (!lineages && lineages.error().code() == Code::permission_denied)
-        return std::move(lineages).error().with_hint(
-            "only the owner of the store and root can read it");
-    TRY(std::move(lineages));
-    auto store = TRY(store::Store::open(sys::real_disk(), root));
+    auto store = TRY(open_existing_store(root));
     compute::VerifyRequest request;
     for (const std::string& lineage : options.lineages)
         request.lineages.push_back(TRY(compute::parse_lineage_id(lineage)));

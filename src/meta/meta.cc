@@ -1,5 +1,8 @@
 #include "meta/meta.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <iterator>
 
 #include "base/log.h"
@@ -54,6 +57,19 @@ Result<std::unique_ptr<Meta>> Meta::open(const std::string& path, Options option
     auto reader = std::make_unique<Connection>(TRY(Connection::open(path, true)));
     return std::unique_ptr<Meta>(
         new Meta(std::move(writer), std::move(reader), std::move(options)));
+}
+
+Result<std::unique_ptr<Meta>> Meta::open_reading(const std::string& path) {
+    if (::access(path.c_str(), F_OK) != 0) return errno_error(errno, "open " + path);
+    auto reader = std::make_unique<Connection>(TRY(Connection::open(path, true)));
+    int64_t version = TRY(file_version(*reader));
+    if (version != std::ssize(kMigrations))
+        return error(Code::bad_request, "open {}: its format is version {}, this program's is {}",
+                     path, version, std::ssize(kMigrations))
+            .with_hint("run the same tarn as the server; a newer one must have been started once");
+    // Whoever writes through it is refused by SQLite.
+    auto writer = std::make_unique<Connection>(TRY(Connection::open(path, true)));
+    return std::unique_ptr<Meta>(new Meta(std::move(writer), std::move(reader), {}));
 }
 
 Meta::Meta(std::unique_ptr<Connection> writer, std::unique_ptr<Connection> reader, Options options)

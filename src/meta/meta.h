@@ -44,6 +44,9 @@ class Meta {
     };
 
     static Result<std::unique_ptr<Meta>> open(const std::string& path, Options options = {});
+    // For a program beside the server, or without one: reads the file as it is, and writes nothing.
+    // bad_request unless it is of this program's version.
+    static Result<std::unique_ptr<Meta>> open_reading(const std::string& path);
     ~Meta();
 
     // Runs `body` in a writing transaction: its value commits, its Error rolls back.
