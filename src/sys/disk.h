@@ -22,7 +22,7 @@ enum class SyncSite : uint8_t {
 };
 const char* sync_site_name(SyncSite site);
 // The folder that calls it, and whose power-loss simulation answers for it.
-enum class SyncOwner : uint8_t { store, wal };
+enum class SyncOwner : uint8_t { store, wal, objects };
 SyncOwner sync_site_owner(SyncSite site);
 
 class Disk {

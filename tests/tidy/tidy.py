@@ -18,7 +18,7 @@ from pathlib import Path
 LEVELS = {
     "base": 0,
     "sys": 1, "pg": 1, "pgwire": 1,
-    "store": 2, "meta": 2,
+    "store": 2, "meta": 2, "objects": 2,
     "shim": 3, "wal": 3,
     "compute": 4,
     "control": 5, "proxy": 5,
