@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cli/status.h"
 #include "compute/supervisor.h"
+#include "main/backup.h"
 #include "main/export.h"
 #include "main/offline.h"
 #include "main/serve.h"
@@ -61,6 +62,8 @@ int main(int count, char** words) {
         app.add_subcommand("export", "Write a branch as a data directory for stock PostgreSQL");
     tarn::add_export_options(*exporting, export_options);
 
+    tarn::BackupCommand backup(app);
+
     std::string spec_file;
     CLI::App* supervise = app.add_subcommand("supervise", "(internal) own one running compute");
     supervise->group("");
@@ -75,6 +78,7 @@ int main(int count, char** words) {
     if (*serve) return run_serve(*serve, serve_options);
     if (*status) return run_status(status_options);
     if (*verify) return run_verify(*verify, verify_options);
+    if (backup.is_chosen()) return backup.run();
     if (*exporting) return run_export(*exporting, export_options);
     tarn::log::init("info");
     return tarn::compute::supervise(spec_file, tarn::compute::kControlDescriptor);

@@ -133,6 +133,16 @@ Result<Statement> Connection::prepare(std::string_view sql) {
     return Statement(statement);
 }
 
+Result<void> Connection::copy_from(Connection& source) {
+    sqlite3_backup* copy =
+        sqlite3_backup_init(database_.get(), "main", source.database_.get(), "main");
+    if (!copy) return failure(database_.get(), sqlite3_errcode(database_.get()), "begin a copy");
+    int status = sqlite3_backup_step(copy, -1);
+    sqlite3_backup_finish(copy);
+    if (status != SQLITE_DONE) return failure(database_.get(), status, "copy");
+    return {};
+}
+
 Result<void> Connection::execute(const std::string& script) {
     int status = sqlite3_exec(database_.get(), script.c_str(), nullptr, nullptr, nullptr);
     if (status != SQLITE_OK)

@@ -83,6 +83,8 @@ class Connection {
     static Result<Connection> open(const std::string& path, bool read_only);
 
     Result<Statement> prepare(std::string_view sql);
+    // Makes this database what `source` is, as of one commit.
+    Result<void> copy_from(Connection& source);
     // Several statements without parameters or rows.
     Result<void> execute(const std::string& script);
 

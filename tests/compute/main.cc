@@ -50,6 +50,11 @@ void ComputeTest::restart_server() {
     ASSERT_EQ(manager_->majors(), std::vector<int>{GetParam()});
 }
 
+void ComputeTest::move_to(const std::string& data_directory) {
+    options_.data_directory = data_directory;
+    restart_server();
+}
+
 ComputeSpec ComputeTest::spec(const std::string& uid, const LineageId& lineage) const {
     ComputeSpec spec;
     spec.endpoint_uid = uid;

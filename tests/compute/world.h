@@ -26,6 +26,8 @@ class ComputeTest : public ::testing::TestWithParam<int> {
 
     // A second server after the first one's end: computes that run are left running.
     void restart_server();
+    // As restart_server(), on another data directory, which is left when the test ends.
+    void move_to(const std::string& data_directory);
     ComputeSpec spec(const std::string& uid, const LineageId& lineage) const;
     // A project's root lineage with one running endpoint `ep-main`.
     void start_project();

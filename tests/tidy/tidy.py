@@ -21,7 +21,7 @@ LEVELS = {
     "store": 2, "meta": 2, "objects": 2,
     "shim": 3, "wal": 3,
     "compute": 4,
-    "control": 5, "proxy": 5,
+    "control": 5, "proxy": 5, "backup": 5,
     "api": 6, "cli": 6,
     "main": 7,
 }

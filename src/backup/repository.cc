@@ -1,0 +1,97 @@
+#include "backup/repository.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace tarn::backup {
+
+namespace {
+
+constexpr std::string_view kObjects = "objects/";
+constexpr std::string_view kBackups = "backups/";
+
+// Two levels, so that no directory has all of them.
+std::string object_name(const std::string& hash) {
+    return fmt::format("{}{}/{}", kObjects, hash.substr(0, 2), hash);
+}
+
+std::string manifest_name(const std::string& id) {
+    return std::string(kBackups) + id;
+}
+
+}  // namespace
+
+Result<void> Repository::look() {
+    known_.clear();
+    for (const auto& object : TRY(store_->list(std::string(kObjects))))
+        known_.insert(object.name.substr(object.name.rfind('/') + 1));
+    return {};
+}
+
+Result<std::string> Repository::put_part(std::string_view contents) {
+    std::string hash = TRY(envelope_.name_of(contents));
+    if (known_.contains(hash)) return hash;
+    std::string name = object_name(hash);
+    std::string object = TRY(envelope_.wrap(name, contents));
+    TRY(store_->put(name, object));
+    known_.insert(hash);
+    ++sent_.objects;
+    sent_.bytes += object.size();
+    return hash;
+}
+
+Result<std::string> Repository::get_part(const std::string& hash) {
+    std::string name = object_name(hash);
+    auto contents = TRY(envelope_.unwrap(name, TRY(store_->get(name))));
+    if (TRY(envelope_.name_of(contents)) != hash)
+        return error(Code::data_loss, "object {} is damaged: it has other contents", name);
+    return contents;
+}
+
+Result<std::vector<std::string>> Repository::ids() {
+    std::vector<std::string> ids;
+    for (const auto& object : TRY(store_->list(std::string(kBackups))))
+        ids.push_back(object.name.substr(kBackups.size()));
+    std::sort(ids.begin(), ids.end());
+    return ids;
+}
+
+Result<void> Repository::put_manifest(const Manifest& manifest) {
+    std::string name = manifest_name(manifest.id);
+    return store_->put(name, TRY(envelope_.wrap(name, encode(manifest))));
+}
+
+Result<Manifest> Repository::manifest(const std::string& id) {
+    std::string wanted = id;
+    if (wanted.empty()) {
+        auto all = TRY(ids());
+        if (all.empty())
+            return error(Code::not_found, "there is no backup in {}", place())
+                .with_hint("make one with: tarn backup --to ...");
+        wanted = all.back();
+    }
+    std::string name = manifest_name(wanted);
+    auto object = store_->get(name);
+    if (!object && object.error().code() == Code::not_found)
+        return error(Code::not_found, "there is no backup '{}' in {}", wanted, place())
+            .with_hint("tarn backup list says which there are");
+    auto contents = TRY(envelope_.unwrap(name, TRY(std::move(object))));
+    auto manifest = TRY_CTX(decode_manifest(contents), "read {}", name);
+    if (manifest.id != wanted)
+        return error(Code::data_loss, "object {} is damaged: it is that of {}", name, manifest.id);
+    return manifest;
+}
+
+Result<std::optional<Manifest>> Repository::newest_of(const std::string& source) {
+    auto all = TRY(ids());
+    for (auto id = all.rbegin(); id != all.rend(); ++id) {
+        auto found = manifest(*id);
+        if (found && found->source == source) return std::optional(std::move(*found));
+        // It would only have saved time; whether it can be restored is asked elsewhere.
+        if (!found) log::warn("backup: {}: {}", *id, found.error().text());
+    }
+    return std::optional<Manifest>();
+}
+
+}  // namespace tarn::backup

@@ -1,0 +1,237 @@
+#include "main/backup.h"
+
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "backup/backup.h"
+#include "backup/restore.h"
+#include "base/log.h"
+#include "compute/layout.h"
+#include "main/offline.h"
+#include "main/serve_options.h"
+#include "sys/poller.h"
+
+namespace tarn {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// One line on a terminal that says how far it is, now and then.
+class ProgressLine {
+  public:
+    explicit ProgressLine(bool asked) : shown_(asked || ::isatty(STDERR_FILENO)) {}
+    ~ProgressLine() {
+        if (any_) std::fputc('\n', stderr);
+    }
+    void show(const std::string& text) {
+        if (!shown_ || Clock::now() - last_ < std::chrono::milliseconds(500)) return;
+        last_ = Clock::now();
+        any_ = true;
+        std::fprintf(stderr, "\rbackup: %s ", text.c_str());
+    }
+
+  private:
+    bool shown_;
+    bool any_ = false;
+    Clock::time_point last_ = Clock::now();
+};
+
+std::string size_text(uint64_t bytes) {
+    if (bytes < 10 << 20) return fmt::format("{} KiB", (bytes + 1023) >> 10);
+    return fmt::format("{} MiB", bytes >> 20);
+}
+
+void print_lost(const backup::Lost& lost) {
+    if (lost.whole_file)
+        std::printf("lost: %s: %s\n", lost.path.c_str(), lost.why.c_str());
+    else
+        std::printf("lost: %s, %llu bytes from byte %llu: %s\n", lost.path.c_str(),
+                    static_cast<unsigned long long>(lost.bytes),
+                    static_cast<unsigned long long>(lost.offset), lost.why.c_str());
+}
+
+// Until it is time again, or a signal says to end; false then.
+bool wait_for_next(Clock::time_point begun, double seconds, const sigset_t& signals) {
+    auto next =
+        begun + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(next - Clock::now()).count();
+    if (left < 0) left = 0;
+    timespec wait{left / 1'000'000'000, left % 1'000'000'000};
+    return ::sigtimedwait(&signals, nullptr, &wait) < 0;
+}
+
+}  // namespace
+
+BackupCommand::BackupCommand(CLI::App& app) {
+    backup_ = app.add_subcommand("backup", "Copy everything away from this machine, and back");
+    add_data_directory_options(*backup_, config_file_, data_directory_);
+    add_place(*backup_, "--to", "Where to: a directory, or s3://<bucket>/<prefix>");
+    backup_
+        ->add_option("--every", every_, "Go on for ever, with a new backup every so many seconds")
+        ->check(CLI::Range(1.0, 1e9));
+    list_ = backup_->add_subcommand("list", "Say which backups there are");
+    add_place(*list_, "--from", "Where they are");
+    restore_ = backup_->add_subcommand("restore", "Make a data directory of a backup");
+    add_place(*restore_, "--from", "Where it is");
+    restore_->add_option("--data-dir", target_, "What to make: empty, or not there yet")
+        ->required();
+    restore_
+        ->add_option("--compute-user", compute_user_,
+                     "Unprivileged user of the computes, if the server is to be root")
+        ->envname("TARN_COMPUTE_USER");
+    verify_ = backup_->add_subcommand("verify", "Read all of a backup, and write nothing");
+    add_place(*verify_, "--from", "Where it is");
+    for (CLI::App* command : {restore_, verify_})
+        command->add_option("--backup", id_, "Which one, as `list` names it; else the newest");
+    list_->add_flag("--json", json_, "Print one JSON object a line");
+}
+
+void BackupCommand::add_place(CLI::App& command, const char* name, const char* what) {
+    command.add_option(name, place_.url, what)->envname("TARN_BACKUP");
+    command.add_option("--endpoint-url", place_.endpoint, "Of a service that is not Amazon's");
+    command.add_option("--region", place_.region, "Of the bucket");
+    command.add_option("--key-file", key_file_, "Encrypt with this key: openssl rand -hex 32");
+    command.add_flag("--progress", progress_,
+                     "Show on stderr how far it is, also where that is no terminal");
+}
+
+Result<backup::Repository> BackupCommand::open() const {
+    if (place_.url.empty())
+        return error(Code::invalid_argument, "it is not said where backups are")
+            .with_hint("name a directory or s3://<bucket>/<prefix> with --to or --from");
+    std::optional<objects::Key> key;
+    if (!key_file_.empty()) key = TRY(objects::read_key(key_file_));
+    auto store = TRY(objects::open_place(place_));
+    return backup::Repository(std::move(store), objects::Envelope(key));
+}
+
+Result<void> BackupCommand::take() {
+    TRY(sys::raise_descriptor_limit());  // each lineage's history is held
+    backup::BackupRequest request;
+    request.data_directory = TRY(find_data_directory(*backup_, config_file_, data_directory_));
+    request.owner = TRY(owner_of(compute::Layout(request.data_directory).store_root()));
+    request.version = TARN_VERSION;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    for (;;) {
+        auto begun = Clock::now();
+        ProgressLine line(progress_);
+        request.progress = [&](const backup::BackupProgress& now) {
+            line.show(fmt::format("file {} of {}, {} sent", now.file, now.files,
+                                  size_text(now.sent.bytes)));
+        };
+        auto repository = TRY(open());
+        auto done = backup::run_backup(repository, request);
+        if (done) {
+            std::printf("backup %s: %zu files, %s; %llu objects sent, %s\n", done->id.c_str(),
+                        done->files.size(), size_text(done->bytes()).c_str(),
+                        static_cast<unsigned long long>(repository.sent().objects),
+                        size_text(repository.sent().bytes).c_str());
+            for (const std::string& problem : done->problems)
+                std::printf("damaged before it was backed up: %s\n", problem.c_str());
+            std::fflush(stdout);
+        }
+        if (every_ == 0 || (!done && !info(done.error().code()).retryable)) {
+            TRY(std::move(done));
+            return {};
+        }
+        if (!done) report(done.error());
+        ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+        if (!wait_for_next(begun, every_, signals)) return {};
+        ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+    }
+}
+
+Result<void> BackupCommand::list() {
+    auto repository = TRY(open());
+    bool damaged = false;
+    for (const std::string& id : TRY(repository.ids())) {
+        auto manifest = repository.manifest(id);
+        if (!manifest && manifest.error().code() != Code::data_loss)
+            return std::move(manifest).error();
+        if (!manifest) {
+            damaged = true;
+            report(manifest.error());
+        } else if (json_) {
+            std::printf("%s\n", nlohmann::json{{"id", manifest->id},
+                                               {"taken", rfc3339(manifest->taken)},
+                                               {"source", manifest->source},
+                                               {"version", manifest->version},
+                                               {"files", manifest->files.size()},
+                                               {"bytes", manifest->bytes()},
+                                               {"encrypted", manifest->encrypted}}
+                                    .dump()
+                                    .c_str());
+        } else {
+            std::printf("%s  taken %s  %zu files, %s%s\n", manifest->id.c_str(),
+                        rfc3339(manifest->taken).c_str(), manifest->files.size(),
+                        size_text(manifest->bytes()).c_str(),
+                        manifest->encrypted ? ", encrypted" : "");
+        }
+    }
+    if (damaged) return error(Code::data_loss, "not all of the backups can be read");
+    return {};
+}
+
+Result<std::string> BackupCommand::target() const {
+    std::error_code failure;
+    std::string path = std::filesystem::absolute(target_, failure).lexically_normal();
+    if (failure) return error(Code::invalid_argument, "find '{}': {}", target_, failure.message());
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    return path;
+}
+
+Result<int> BackupCommand::restore() {
+    auto repository = TRY(open());
+    backup::RestoreRequest request;
+    request.data_directory = TRY(target());
+    request.backup = id_;
+    request.user = TRY(compute::find_compute_user(compute_user_));
+    ProgressLine line(progress_);
+    request.progress = [&](size_t file, size_t files) {
+        line.show(fmt::format("file {} of {}", file, files));
+    };
+    auto restored = TRY(backup::run_restore(repository, request));
+    for (const backup::Lost& lost : restored.lost) print_lost(lost);
+    std::printf("restored %s, taken %s, to %s\nstart it: tarn serve --data-dir %s\n",
+                restored.manifest.id.c_str(), rfc3339(restored.manifest.taken).c_str(),
+                request.data_directory.c_str(), request.data_directory.c_str());
+    if (restored.lost.empty()) return 0;
+    std::printf("%zu parts are lost: tarn verify --data-dir %s says which moments rest on them\n",
+                restored.lost.size(), request.data_directory.c_str());
+    return info(Code::data_loss).exit_status;
+}
+
+Result<int> BackupCommand::check() {
+    auto repository = TRY(open());
+    ProgressLine line(progress_);
+    auto checked = TRY(backup::check_backup(repository, id_, [&](size_t file, size_t files) {
+        line.show(fmt::format("file {} of {}", file, files));
+    }));
+    for (const backup::Lost& lost : checked.lost) print_lost(lost);
+    std::printf("%s: %s\n", checked.manifest.id.c_str(),
+                checked.lost.empty() ? "whole" : "damaged");
+    return checked.lost.empty() ? 0 : info(Code::data_loss).exit_status;
+}
+
+int BackupCommand::run() {
+    log::init("error");
+    if (*restore_ || *verify_) {
+        auto done = *restore_ ? restore() : check();
+        return done ? *done : report(done.error());
+    }
+    auto done = *list_ ? list() : take();
+    return done ? 0 : report(done.error());
+}
+
+}  // namespace tarn

@@ -1,0 +1,31 @@
+#include "meta/copy.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "meta/sqlite.h"
+
+namespace tarn::meta {
+
+Result<void> copy_database(const std::string& from, const std::string& to) {
+    if (::access(from.c_str(), F_OK) != 0) return errno_error(errno, "open " + from);
+    for (const char* suffix : {"", "-wal", "-shm", "-journal"})
+        if (::unlink((to + suffix).c_str()) != 0 && errno != ENOENT)
+            return errno_error(errno, "remove " + to + suffix);
+    auto source = TRY(Connection::open(from, true));
+    auto target = TRY(Connection::open(to, false));
+    TRY_CTX(target.copy_from(source), "copy {} to {}", from, to);
+    // One file that says everything, and no journal beside it.
+    return target.execute("PRAGMA journal_mode = DELETE;");
+}
+
+Result<std::vector<std::string>> named_lineages(Session& session) {
+    auto rows = TRY(session.connection().prepare(
+        "SELECT lineage FROM branches UNION SELECT lineage FROM snapshots"));
+    std::vector<std::string> lineages;
+    while (TRY(rows.step())) lineages.push_back(rows.text());
+    return lineages;
+}
+
+}  // namespace tarn::meta
