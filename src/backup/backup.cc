@@ -50,6 +50,16 @@ Result<sys::File> open_first(const FileToSave& file) {
     return opened;
 }
 
+// "20261122T101500.250Z": ids in the order of their names are in that of their times.
+std::string sortable(Time time) {
+    auto second = std::chrono::floor<std::chrono::seconds>(time);
+    std::string text = rfc3339(second);
+    std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
+    text.pop_back();
+    auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(time - second);
+    return fmt::format("{}.{:03}Z", text, rest.count());
+}
+
 // Nothing was ever written there, or it was given back: it reads as zeros, and need not be read.
 bool is_hole(const sys::File& file, uint64_t at, uint64_t size) {
     off_t data = ::lseek(file.fd(), static_cast<off_t>(at), SEEK_DATA);
@@ -79,10 +89,8 @@ class Run {
             manifest_.files.push_back(TRY_CTX(save(file), "back up {}", file.path));
             by_inode_[manifest_.files.back().stamp.inode] = manifest_.files.size() - 1;
         }
-        std::string second = rfc3339(std::chrono::floor<std::chrono::seconds>(manifest_.taken));
-        std::erase_if(second, [](char c) { return c == '-' || c == ':'; });
-        manifest_.id =
-            fmt::format("{}-{:08x}", second, static_cast<uint32_t>(sys::real_random().number()));
+        manifest_.id = fmt::format("{}-{:08x}", sortable(manifest_.taken),
+                                   static_cast<uint32_t>(sys::real_random().number()));
         TRY(repository_.put_manifest(manifest_));
         return std::move(manifest_);
     }

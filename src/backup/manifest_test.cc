@@ -10,7 +10,7 @@ namespace {
 
 Manifest sample() {
     Manifest manifest;
-    manifest.id = "20261122T101500Z-0a1b2c3d";
+    manifest.id = "20261122T101500.250Z-0a1b2c3d";
     manifest.source = "00000000000000ff";
     manifest.version = "0.1.0";
     manifest.taken = *parse_rfc3339("2026-11-22T10:15:00.25Z");

@@ -62,6 +62,10 @@ Result<void> Repository::put_manifest(const Manifest& manifest) {
     return store_->put(name, TRY(envelope_.wrap(name, encode(manifest))));
 }
 
+Result<void> Repository::forget(const std::string& id) {
+    return store_->remove(manifest_name(id));
+}
+
 Result<Manifest> Repository::manifest(const std::string& id) {
     std::string wanted = id;
     if (wanted.empty()) {

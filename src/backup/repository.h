@@ -46,6 +46,8 @@ class Repository {
 
     Result<std::vector<std::string>> ids();  // oldest first
     Result<void> put_manifest(const Manifest& manifest);
+    // The manifest only: objects stay, for another backup may be about to name them.
+    Result<void> forget(const std::string& id);
     // "": the newest. not_found if there is none.
     Result<Manifest> manifest(const std::string& id);
     // The newest of that source, if it can be read.

@@ -68,6 +68,12 @@ bool wait_for_next(Clock::time_point begun, double seconds, const sigset_t& sign
     return ::sigtimedwait(&signals, nullptr, &wait) < 0;
 }
 
+// Ids begin with the time: 20261122T10...
+bool same_hour(const std::string& id, const std::string& other) {
+    constexpr size_t kHour = 11;
+    return !id.empty() && id.substr(0, kHour) == other.substr(0, kHour);
+}
+
 }  // namespace
 
 BackupCommand::BackupCommand(CLI::App& app) {
@@ -123,6 +129,7 @@ Result<void> BackupCommand::take() {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    std::string previous;
     for (;;) {
         auto begun = Clock::now();
         ProgressLine line(progress_);
@@ -140,6 +147,9 @@ Result<void> BackupCommand::take() {
             for (const std::string& problem : done->problems)
                 std::printf("damaged before it was backed up: %s\n", problem.c_str());
             std::fflush(stdout);
+            // What it held the new one holds too; the last of each hour stays.
+            if (same_hour(previous, done->id)) TRY(repository.forget(previous));
+            previous = done->id;
         }
         if (every_ == 0 || (!done && !info(done.error().code()).retryable)) {
             TRY(std::move(done));

@@ -234,12 +234,16 @@ def test_every_so_often(tmp_path):
         process = subprocess.Popen([str(server.program()), "backup", "--data-dir", str(server.data), "--to", str(place),
                                     "--every", "1"], stdout=subprocess.PIPE, text=True)
         try:
-            first, second = process.stdout.readline(), process.stdout.readline()
-            assert first.startswith("backup ") and second.startswith("backup ") and first != second
+            ids = [re.match(r"backup (\S+):", process.stdout.readline())[1] for _ in range(4)]
+            assert ids == sorted(set(ids))
             done = backup.run(server, "--data-dir", server.data, "--to", place)
             assert done.returncode in (0, 8), done.stderr
         finally:
             process.terminate()
             process.wait()
         assert process.returncode in (0, -signal.SIGTERM)
-        assert len(backup.run(None, "list", "--from", place).stdout.splitlines()) >= 2
+        listed = [line.split()[0] for line in backup.run(None, "list", "--from", place).stdout.splitlines()]
+        hours = {each[:11] for each in ids}
+        assert set(ids) & set(listed) <= {max(each for each in ids if each[:11] == hour) for hour in hours}, \
+            "of those that --every has made the last of each hour stays"
+        assert listed and listed[-1] >= ids[-1]
