@@ -121,6 +121,9 @@ def test_another_machine_has_every_moment(past, name):
     assert checked.returncode == 0 and "whole" in checked.stdout, checked.stdout + checked.stderr
     with backup.RestoredServer(past.server, place, environment=environment) as other:
         verify.assert_whole(other)
+        # It is a source of its own, and what is there already serves it too.
+        said = backup.take(other, place, environment=environment)
+        assert int(re.search(r"(\d+) objects sent", said)[1]) < len(past.objects(name)) / 2, said
         for number, moment in enumerate(past.moments):
             found = past.contents_at(other, f"is-{number}", moment)
             assert not (wrong := differences(past.expected[number], found)), f"{moment}: {wrong}"
@@ -129,9 +132,6 @@ def test_another_machine_has_every_moment(past, name):
         assert other.query(primary("other"), "SELECT n FROM t") == [(42,)]
         other.query(primary("other"), "CREATE TABLE more AS SELECT 43 AS n")
         verify.assert_whole(other)
-        # It is a source of its own, and what is there already serves it too.
-        said = backup.take(other, place, environment=environment)
-        assert int(re.search(r"(\d+) objects sent", said)[1]) < len(past.objects(name)) / 2, said
 
 
 def test_one_damaged_object_is_named_and_the_rest_restored(past, tmp_path):
