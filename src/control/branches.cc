@@ -16,8 +16,6 @@ using meta::ProjectRow;
 using meta::Session;
 using meta::State;
 
-constexpr size_t kMaxBranches = 500;
-
 Result<std::optional<Time>> expire_time(const Expiration& expiration, Time from, Time now) {
     if (std::holds_alternative<NoExpiry>(expiration)) return std::optional<Time>();
     if (const Span* ttl = std::get_if<Span>(&expiration)) {
@@ -73,8 +71,12 @@ Result<void> merge(Session& session, BranchRow& row, const BranchPatch& patch,
 
 Result<void> insert_branch_like(Core& core, Session& session, const ProjectRow& project,
                                 const BranchRow& row, const std::string& like) {
-    if (TRY(meta::all_branches(session, project.uid)).size() >= kMaxBranches)
-        return error(Code::quota_exceeded, "branches limit exceeded");
+    if (TRY(meta::count_branches(session, project.uid)) >= core.options.most_branches)
+        return error(Code::quota_exceeded,
+                     "branches limit exceeded: project '{}' has {}, those among them that are "
+                     "deleted and can be undeleted",
+                     project.id, core.options.most_branches)
+            .with_hint("delete branches with purge=true, or make another project");
     TRY(meta::insert_branch(session, row));
     TRY(meta::insert_endpoint(session, TRY(draft_primary(core, session, project, row.uid, {}))));
     TRY(meta::copy_roles(session, like, row.uid));

@@ -530,6 +530,25 @@ TEST_F(ControlTest, AddressesGoRoundTheBlockBeforeOneIsTakenAgain) {
     EXPECT_EQ(message(control_->projects.get("i")), "project id not found");
 }
 
+TEST_F(ControlTest, AProjectHasSoManyBranchesAndNoMore) {
+    options_.most_branches = 3;
+    open();
+    make_project("p");
+    make_branch("p", "a");
+    make_branch("p", "b");
+    auto refused = create_branch("p", "c");
+    EXPECT_EQ(refused.error().code(), Code::quota_exceeded);
+    EXPECT_EQ(message(refused),
+              "branches limit exceeded: project 'p' has 3, those among them that are deleted and "
+              "can be undeleted");
+    EXPECT_EQ(message(control_->branches.remove("p", "b", false)), "");
+    settle();
+    EXPECT_EQ(create_branch("p", "c").error().code(), Code::quota_exceeded);
+    EXPECT_EQ(message(control_->branches.remove("p", "a", true)), "");
+    settle();
+    make_branch("p", "c");
+}
+
 TEST_F(ControlTest, FirstStartMakesAnAdministratorOnce) {
     auto token = control_->identities.bootstrap("admin@localhost");
     ASSERT_TRUE(token.ok() && *token);

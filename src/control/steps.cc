@@ -274,7 +274,9 @@ Result<void> Steps::purge_project(const OperationRow& operation) {
         TRY(core_.meta.read([&](Session& session) { return meta::all_branches(session, uid); }));
     auto snapshots =
         TRY(core_.meta.read([&](Session& session) { return meta::all_snapshots(session, uid); }));
-    for (const BranchRow& branch : branches) TRY(remove_storage(branch));
+    // The youngest first: what still has children is looked at again whenever one of them goes.
+    for (auto branch = branches.rbegin(); branch != branches.rend(); ++branch)
+        TRY(remove_storage(*branch));
     for (const SnapshotRow& snapshot : snapshots)
         TRY_CTX(core_.computes.drop_lineage(snapshot.lineage), "drop the storage of snapshot {}",
                 snapshot.uid);

@@ -123,6 +123,14 @@ Result<std::vector<BranchRow>> all_branches(Session& session, std::string_view p
     return all(std::move(statement));
 }
 
+Result<int64_t> count_branches(Session& session, std::string_view project_uid) {
+    auto statement =
+        TRY(session.connection().prepare("SELECT count(*) FROM branches WHERE project_uid = ?"));
+    statement.bind(project_uid);
+    TRY(statement.step());
+    return statement.integer();
+}
+
 Result<std::vector<BranchRow>> branches_to_expire(Session& session, Time now) {
     auto statement = TRY(session.connection().prepare(
         "SELECT " BRANCH_COLUMNS " FROM branches WHERE state = 'ready' AND expire_time <= ?"));

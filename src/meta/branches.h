@@ -56,6 +56,7 @@ Result<std::vector<BranchRow>> list_branches(Session& session, std::string_view 
                                              bool show_deleted, int64_t limit);
 // Every branch of the project, whatever its state.
 Result<std::vector<BranchRow>> all_branches(Session& session, std::string_view project_uid);
+Result<int64_t> count_branches(Session& session, std::string_view project_uid);  // all of those
 Result<std::vector<BranchRow>> branches_to_expire(Session& session, Time now);
 Result<std::vector<BranchRow>> branches_to_purge(Session& session, Time now);
 // Branches made from this one, and not from a snapshot of it, that still hold their id.

@@ -113,9 +113,10 @@ Result<void> Store::remove_lineage(uint64_t lineage) {
 
 Result<std::vector<uint64_t>> Store::dependents(uint64_t lineage) const {
     std::vector<uint64_t> found;
+    NamesLineage known;
     for (uint64_t other : TRY(lineages())) {
         if (other == lineage) continue;
-        auto depends = depends_on(other, lineage);
+        auto depends = depends_on(other, lineage, known);
         if (!depends.ok() && may_descend(other, lineage)) {
             log::error("store: lineage {:016x} is kept for {:016x}: {}", lineage, other,
                        depends.error().text());
@@ -127,7 +128,7 @@ Result<std::vector<uint64_t>> Store::dependents(uint64_t lineage) const {
     return found;
 }
 
-Result<bool> Store::depends_on(uint64_t other, uint64_t lineage) const {
+Result<bool> Store::depends_on(uint64_t other, uint64_t lineage, NamesLineage& known) const {
     std::vector<RestorePointId> origins = TRY(origins_of(other));
     for (const RestorePointId& origin : origins)
         if (origin.number != 0 && origin.log.lineage == lineage) return true;
@@ -135,10 +136,16 @@ Result<bool> Store::depends_on(uint64_t other, uint64_t lineage) const {
     // the lineage began from is the base of its first one.
     for (const RestorePointId& base : std::span(origins).subspan(1)) {
         if (base.number == 0) continue;
-        RestorePoint point =
-            TRY_CTX(restore_point(base), "look for dependents of lineage {:016x}", lineage);
-        for (const IndexRef& index : point.indexes)
-            if (index.lineage == lineage) return true;
+        auto names = known.find({base.log, base.number});
+        if (names == known.end()) {
+            RestorePoint point =
+                TRY_CTX(restore_point(base), "look for dependents of lineage {:016x}", lineage);
+            bool found =
+                std::any_of(point.indexes.begin(), point.indexes.end(),
+                            [&](const IndexRef& index) { return index.lineage == lineage; });
+            names = known.emplace(std::pair(base.log, base.number), found).first;
+        }
+        if (names->second) return true;
     }
     return false;
 }

@@ -128,7 +128,9 @@ class Store {
     Result<void> keep_indexes(Kept& kept) const;
     Result<std::vector<std::string>> unneeded(const Kept& kept, LogId log, bool indexes) const;
     Result<std::vector<RestorePointId>> origins_of(uint64_t lineage) const;
-    Result<bool> depends_on(uint64_t other, uint64_t lineage) const;
+    // Does the restore point name an index of a lineage? Siblings begin from the same one.
+    using NamesLineage = std::map<std::pair<LogId, uint32_t>, bool>;
+    Result<bool> depends_on(uint64_t other, uint64_t lineage, NamesLineage& known) const;
     bool may_descend(uint64_t lineage, uint64_t ancestor) const;
     Result<void> remove_all_but(const Kept& kept, LogId log) const;
 

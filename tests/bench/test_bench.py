@@ -20,7 +20,7 @@ MOST = {"wal_ratio": 0.6, "branch_kib": 2048, "started_branch_kib": 20480, "p50_
         "amplification": 4}  # 2.2 is promised for the full form
 
 
-@pytest.mark.parametrize("name", ["oltp", "wake", "branch", "restore", "space"])
+@pytest.mark.parametrize("name", ["oltp", "wake", "branch", "branches", "restore", "space"])
 def test_the_quick_form_says_all_it_explains(name, capsys):
     told = subprocess.run([PROJECT_ROOT / "bench" / name, "--help"], capture_output=True, text=True, check=True).stdout
     keys = re.findall(r"^  (\w+) {2,}", told.split("keys of the JSON line:")[1], re.M)

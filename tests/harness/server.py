@@ -34,28 +34,28 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def free_address_block():
-    """A /24 of loopback addresses that no other server of this machine was given.
+def free_address_block(large=False):
+    """A /24 of loopback addresses, or a large /16, that no other server of this machine was given.
 
     Held by a lock file for the life of this process: two test runs at once must not share addresses,
     and port 5432 of an address says nothing before an endpoint listens there.
     """
     folder = Path(tempfile.gettempdir()) / f"tarn-address-blocks-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    for second in range(128, 250):
-        for third in range(1, 250):
+    for second in range(250, 254) if large else range(128, 250):
+        for third in [0] if large else range(1, 250):
             held = os.open(folder / f"127.{second}.{third}.0", os.O_CREAT | os.O_RDWR, 0o600)
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 os.close(held)
                 continue
-            return f"127.{second}.{third}.0/24", held
+            return f"127.{second}.{third}.0/{16 if large else 24}", held
     raise RuntimeError("every loopback block of the tests is taken: are old test runs still alive?")
 
 
 class Server:
-    def __init__(self, root=None, options=(), environment=None, wrapper=(), development=True):
+    def __init__(self, root=None, options=(), environment=None, wrapper=(), development=True, large_block=False):
         if not TARN.is_file():
             raise FileNotFoundError(f"{TARN} is not built: script/build")
         # Below /var/tmp, which is on a disk everywhere, and open to the unprivileged user of the computes.
@@ -66,7 +66,7 @@ class Server:
         self.log = self.root / "serve.log"
         self.profile = self.root / "databrickscfg"
         self.port = free_port()
-        self.block, self._block_lock = free_address_block()
+        self.block, self._block_lock = free_address_block(large_block)
         self.development = ["--development"] if development else []
         self.options = list(options)
         self.environment = dict(environment or {})
