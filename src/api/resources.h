@@ -23,6 +23,7 @@ struct ServerInfo {
 void add_projects(Router& router, control::Control& control);
 void add_branches(Router& router, control::Control& control);
 void add_snapshots(Router& router, control::Control& control);
+void add_diffs(Router& router, control::Control& control);
 void add_endpoints(Router& router, control::Control& control);
 void add_roles(Router& router, control::Control& control);
 void add_databases(Router& router, control::Control& control);

@@ -91,6 +91,7 @@ void add_all(Router& router, control::Control& control, const ServerInfo& info) 
     add_projects(router, control);
     add_branches(router, control);
     add_snapshots(router, control);
+    add_diffs(router, control);
     add_endpoints(router, control);
     add_roles(router, control);
     add_databases(router, control);

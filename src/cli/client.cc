@@ -45,6 +45,32 @@ Code code_of_status(int status) {
     return status >= 500 ? Code::unavailable : Code::bad_request;
 }
 
+Result<httplib::Client> client_of(const Login& login) {
+    httplib::Client client(login.host);
+    if (!client.is_valid())
+        return error(Code::invalid_argument, "reach '{}': expected http://ADDRESS:PORT",
+                     login.host);
+    client.set_bearer_token_auth(login.token);
+    client.set_connection_timeout(5);
+    return client;
+}
+
+Result<nlohmann::json> answer_of(const httplib::Result& answer, const Login& login,
+                                 const std::string& doing) {
+    if (!answer)
+        return error(Code::unavailable, "reach {}: {}", login.host,
+                     httplib::to_string(answer.error()))
+            .with_hint("is the server running? start one with script/quickstart or `tarn serve`");
+    auto body = nlohmann::json::parse(answer->body, nullptr, false);
+    if (answer->status != 200)
+        return error(code_of_status(answer->status), "{}: {}", doing,
+                     body.is_object() && body.contains("message") && body["message"].is_string()
+                         ? body["message"].get<std::string>()
+                         : answer->reason);
+    if (!body.is_object()) return error(Code::malformed, "{}: the answer is no JSON", doing);
+    return body;
+}
+
 }  // namespace
 
 Result<Login> find_login(const std::string& host, const std::string& token) {
@@ -65,25 +91,15 @@ Result<Login> find_login(const std::string& host, const std::string& token) {
 }
 
 Result<nlohmann::json> Client::get(const std::string& path) const {
-    httplib::Client client(login_.host);
-    if (!client.is_valid())
-        return error(Code::invalid_argument, "reach '{}': expected http://ADDRESS:PORT",
-                     login_.host);
-    client.set_bearer_token_auth(login_.token);
-    client.set_connection_timeout(5);
-    auto answer = client.Get(path);
-    if (!answer)
-        return error(Code::unavailable, "reach {}: {}", login_.host,
-                     httplib::to_string(answer.error()))
-            .with_hint("is the server running? start one with script/quickstart or `tarn serve`");
-    auto body = nlohmann::json::parse(answer->body, nullptr, false);
-    if (answer->status != 200)
-        return error(code_of_status(answer->status), "get {}: {}", path,
-                     body.is_object() && body.contains("message") && body["message"].is_string()
-                         ? body["message"].get<std::string>()
-                         : answer->reason);
-    if (!body.is_object()) return error(Code::malformed, "get {}: the answer is no JSON", path);
-    return body;
+    auto client = TRY(client_of(login_));
+    return answer_of(client.Get(path), login_, "get " + path);
+}
+
+Result<nlohmann::json> Client::post(const std::string& path, const nlohmann::json& body,
+                                    int seconds) const {
+    auto client = TRY(client_of(login_));
+    client.set_read_timeout(seconds);
+    return answer_of(client.Post(path, body.dump(), "application/json"), login_, "post " + path);
 }
 
 }  // namespace tarn::cli

@@ -25,6 +25,9 @@ class Client {
 
     // The answer's JSON. The server's own error code and text, if it refused.
     Result<nlohmann::json> get(const std::string& path) const;
+    // Waits so long for the answer.
+    Result<nlohmann::json> post(const std::string& path, const nlohmann::json& body,
+                                int seconds) const;
 
   private:
     Login login_;

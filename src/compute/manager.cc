@@ -16,6 +16,7 @@
 #include "compute/channel.h"
 #include "compute/fence.h"
 #include "compute/files.h"
+#include "compute/page_changes.h"
 #include "compute/postgres_process.h"
 #include "compute/probe.h"
 #include "compute/settings_check.h"
@@ -187,6 +188,32 @@ Result<std::vector<Row>> Manager::query(const std::string& endpoint_uid,
     if (state.state != ComputeState::running)
         return error(Code::unavailable, "the compute of endpoint {} is not running", endpoint_uid);
     return compute::query(state.socket_directory, database, statement);
+}
+
+// The lineage of a running compute, once all it has written is in a restore point.
+Result<uint64_t> Manager::seal_now(const std::string& endpoint_uid) {
+    TRY(query(endpoint_uid, "postgres", "CHECKPOINT"));
+    auto found = endpoint(endpoint_uid);
+    if (!found) return error(Code::unavailable, "endpoint {} is being removed", endpoint_uid);
+    std::shared_ptr<Channel> channel;
+    uint64_t lineage = 0;
+    {
+        std::lock_guard held(found->mutex);
+        channel = found->channel;
+        lineage = found->lineage;
+    }
+    if (!channel) return error(Code::unavailable, "endpoint {} has stopped", endpoint_uid);
+    TRY(channel->ask(Order::restore_point, kRestorePointLimit));
+    return lineage;
+}
+
+Result<PageChanges> Manager::compare(const std::string& endpoint_uid,
+                                     const std::string& other_uid) {
+    uint64_t one = TRY(seal_now(endpoint_uid));
+    uint64_t other = TRY(seal_now(other_uid));
+    ActAs acting(user_);
+    return TRY_CTX(page_changes(store_, one, other), "compare lineage {} with {}",
+                   lineage_text(one), lineage_text(other));
 }
 
 // ---- lineages ----------------------------------------------------------------------------------

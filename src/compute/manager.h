@@ -68,6 +68,8 @@ class Manager final : public Computes {
     Result<void> adopt(const std::vector<ComputeSpec>& known) override;
     Result<std::vector<Row>> query(const std::string& endpoint_uid, const std::string& database,
                                    const std::string& statement) override;
+    Result<PageChanges> compare(const std::string& endpoint_uid,
+                                const std::string& other_uid) override;
     void on_exit(std::function<void(const std::string& endpoint_uid)> callback) override;
 
   private:
@@ -86,6 +88,7 @@ class Manager final : public Computes {
     Result<void> end_orphans(const std::string& endpoint_uid, uint64_t lineage);
     void supervisor_ended(Endpoint& endpoint);
     void adopt_one(const std::string& uid, const ComputeSpec* known);
+    Result<uint64_t> seal_now(const std::string& endpoint_uid);
     Result<void> checkpoint_if_far(uint64_t lineage, const std::string& running);
 
     ManagerOptions options_;

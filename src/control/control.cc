@@ -18,6 +18,7 @@ Control::Control(meta::Meta& meta, compute::Computes& computes, Environment envi
       branches(core_),
       restores(core_),
       snapshots(core_),
+      diffs(core_),
       endpoints(core_, wake),
       roles(core_),
       databases(core_),
@@ -36,6 +37,7 @@ Result<std::unique_ptr<Control>> Control::open(meta::Meta& meta, compute::Comput
 
 Result<void> Control::start() {
     TRY(wake.adopt());
+    TRY(diffs.end_leftovers());
     reconciler.start(core_.options.reconcile_threads);
     housekeeper.start();
     history_keeper.start();

@@ -8,6 +8,7 @@
 #include "control/branches.h"
 #include "control/core.h"
 #include "control/credentials.h"
+#include "control/diffs.h"
 #include "control/endpoints.h"
 #include "control/history_keeper.h"
 #include "control/housekeeper.h"
@@ -54,6 +55,7 @@ class Control {
     Branches branches;
     Restores restores;
     Snapshots snapshots;
+    Diffs diffs;
     Endpoints endpoints;
     Roles roles;
     Databases databases;

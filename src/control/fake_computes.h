@@ -130,6 +130,13 @@ class FakeComputes : public compute::Computes {
         TRY(call("query", [&] { rows = execute(statement); }));
         return rows;
     }
+    Result<compute::PageChanges> compare(const std::string& endpoint_uid,
+                                         const std::string& other_uid) override {
+        TRY(call("compare", [] {}));
+        if (!running.contains(endpoint_uid) || !running.contains(other_uid))
+            return error(Code::unavailable, "only one of the two runs");
+        return compute::PageChanges{};
+    }
     void on_exit(std::function<void(const std::string&)> callback) override {
         exited_ = std::move(callback);
     }

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/log.h"
+#include "cli/diff.h"
 #include "cli/status.h"
 #include "compute/supervisor.h"
 #include "main/backup.h"
@@ -24,6 +25,11 @@ int run_serve(CLI::App& command, tarn::ServeOptions& options) {
 int run_status(const tarn::cli::StatusOptions& options) {
     auto shown = tarn::cli::status(options);
     return shown.ok() ? 0 : tarn::report(shown.error());
+}
+
+int run_diff(const tarn::cli::DiffOptions& options) {
+    auto shown = tarn::cli::diff(options);
+    return shown.ok() ? 0 : report(shown.error());
 }
 
 int run_verify(const CLI::App& command, const tarn::VerifyOptions& options) {
@@ -53,6 +59,10 @@ int main(int count, char** words) {
     CLI::App* status = app.add_subcommand("status", "Show what a server runs, and where");
     tarn::cli::add_status_options(*status, status_options);
 
+    tarn::cli::DiffOptions diff_options;
+    CLI::App* diff = app.add_subcommand("diff", "Show what differs between two branches");
+    tarn::cli::add_diff_options(*diff, diff_options);
+
     tarn::VerifyOptions verify_options;
     CLI::App* verify = app.add_subcommand("verify", "Read a server's store and say if it is whole");
     tarn::add_verify_options(*verify, verify_options);
@@ -77,6 +87,7 @@ int main(int count, char** words) {
     }
     if (*serve) return run_serve(*serve, serve_options);
     if (*status) return run_status(status_options);
+    if (*diff) return run_diff(diff_options);
     if (*verify) return run_verify(*verify, verify_options);
     if (backup.is_chosen()) return backup.run();
     if (*exporting) return run_export(*exporting, export_options);

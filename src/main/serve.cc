@@ -169,6 +169,7 @@ Result<void> serve(const ServeOptions& options) {
     int signal = 0;
     ::sigwait(&signals, &signal);
     log::info("serve: ends on signal {}; running computes go on, client connections end", signal);
+    control->diffs.cancel();
     api->stop();
     control->stop();
     door.stop();

@@ -145,6 +145,14 @@ Result<std::vector<BranchRow>> branches_to_purge(Session& session, Time now) {
     return all(std::move(statement));
 }
 
+Result<std::vector<BranchRow>> branches_left_behind(Session& session) {
+    return all(TRY(session.connection().prepare(
+        "SELECT " BRANCH_COLUMNS
+        " FROM branches b WHERE state = 'purging' AND NOT EXISTS (SELECT 1 FROM operations o WHERE "
+        "o.done = 0 AND o.resource_uid = b.uid) AND NOT EXISTS (SELECT 1 FROM branches r WHERE "
+        "r.replaced_by = b.uid)")));
+}
+
 Result<int64_t> count_children(Session& session, std::string_view uid) {
     auto statement = TRY(session.connection().prepare(
         "SELECT count(*) FROM branches WHERE source_uid = ? AND source_snapshot_uid IS NULL"

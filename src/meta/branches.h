@@ -59,6 +59,9 @@ Result<std::vector<BranchRow>> all_branches(Session& session, std::string_view p
 Result<int64_t> count_branches(Session& session, std::string_view project_uid);  // all of those
 Result<std::vector<BranchRow>> branches_to_expire(Session& session, Time now);
 Result<std::vector<BranchRow>> branches_to_purge(Session& session, Time now);
+// Those that are to go while nobody is at it: no operation is pending for them, and no restore that
+// they are made for.
+Result<std::vector<BranchRow>> branches_left_behind(Session& session);
 // Branches made from this one, and not from a snapshot of it, that still hold their id.
 Result<int64_t> count_children(Session& session, std::string_view uid);
 

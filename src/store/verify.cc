@@ -31,7 +31,8 @@ Result<SlotClaim> claim_of(const IndexReader& index, const FileBirth& file,
                      location.slot()};
 }
 
-// The newest index that knows the block has the answer; nullopt: zeros.
+}  // namespace
+
 Result<std::optional<SlotClaim>> look_up(const std::vector<LoadedIndex>& indexes,
                                          const FileBirth& file, uint32_t block) {
     for (const LoadedIndex& index : indexes) {
@@ -43,6 +44,8 @@ Result<std::optional<SlotClaim>> look_up(const std::vector<LoadedIndex>& indexes
     }
     return std::optional<SlotClaim>();
 }
+
+namespace {
 
 // Invariants X1 and X2 of docs/formats/index.md, on which every look-up rests.
 Result<void> check_order(const IndexReader& index, uint64_t lineage) {

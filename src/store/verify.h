@@ -47,6 +47,10 @@ struct SlotClaim {
     uint64_t slot = 0;
 };
 
+// The newest index of the stack that knows the block has the answer; nullopt: zeros.
+Result<std::optional<SlotClaim>> look_up(const std::vector<LoadedIndex>& indexes,
+                                         const FileBirth& file, uint32_t block);
+
 // Reads slots and compares them with what is claimed of them.
 class SlotReader {
   public:

@@ -20,7 +20,7 @@ LEVELS = {
     "sys": 1, "pg": 1, "pgwire": 1,
     "store": 2, "meta": 2, "objects": 2,
     "shim": 3, "wal": 3,
-    "compute": 4,
+    "compute": 4, "diff": 4,
     "control": 5, "proxy": 5, "backup": 5,
     "api": 6, "cli": 6,
     "main": 7,

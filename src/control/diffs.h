@@ -1,0 +1,73 @@
+// diffs.h: what differs between two branches, or two moments of one.
+//
+// Both sides are opened as branches of their own that nobody sees, so that nothing that runs is
+// read or held up: the same path as every branch. Their rows say from the beginning that they are
+// to be purged; an operation for that is recorded at the end, or at the next start of the server.
+//
+// Threads: any; a diff blocks its caller. Two at most run at once.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <semaphore>
+#include <string>
+
+#include "control/branch_source.h"
+#include "control/core.h"
+#include "diff/diff.h"
+
+namespace tarn::control {
+
+struct DiffSide {
+    std::string branch;  // its id or uid
+    std::optional<Lsn> at_lsn;
+    std::optional<Time> at_time;  // neither: as it is now
+};
+
+struct DiffDraft {
+    std::string project;
+    DiffSide from;
+    DiffSide to;
+};
+
+struct DiffView {
+    struct Side {
+        std::string branch;  // its name
+        compute::BranchPoint point;
+    };
+    Side from;
+    Side to;
+    diff::Diff diff;
+};
+
+class Diffs {
+  public:
+    explicit Diffs(Core& core) : core_(core) {}
+
+    Result<DiffView> make(const DiffDraft& draft);
+    // The server is about to end: diffs under way end with `unavailable`, and none begins.
+    void cancel() { cancelled_ = true; }
+    // Of an earlier server: what it has not purged.
+    Result<void> end_leftovers();
+
+  private:
+    struct Scratch {
+        meta::BranchRow row;  // of the branch that nobody sees
+        meta::BranchRow source;
+        std::string endpoint_uid;
+        compute::BranchPoint point;
+    };
+    using Both = std::array<Scratch, 2>;
+
+    Result<Scratch> draft_scratch(const DiffDraft& draft, const DiffSide& side);
+    Result<void> open(Scratch& scratch, int pg_major);
+    Result<diff::Diff> compare(const Both& both);
+    void close(const Both& both);
+    diff::Query query_of(const Scratch& scratch);
+
+    Core& core_;
+    std::counting_semaphore<2> slots_{2};
+    std::atomic<bool> cancelled_ = false;
+};
+
+}  // namespace tarn::control
