@@ -384,6 +384,21 @@ TEST_F(LineageTest, APoisonedLogIsNotSealed) {
     EXPECT_EQ(running.pages().map().header().state.load(), LogState::poisoned);
 }
 
+// A writer's failed sync of the directory may have lost the name that the next one calls durable.
+TEST_F(LineageTest, APoisonedLogKeepsNoRestorePoint) {
+    good(store.create_lineage({1, {}, {}}));
+    LogId log = begin(store, 1, nullptr);
+    Running running(store, log);
+    running.write(0, 1);
+    ASSERT_EQ(running.pages().seal("control", 7, 1), 0);
+    RestorePoint point = good(store.index_seal(log, nullptr, nullptr, 1));
+    running.pages().map().header().state.store(LogState::poisoned);
+    auto saved = save(store.disk(), store.root().c_str(), point);
+    ASSERT_FALSE(saved.ok());
+    EXPECT_EQ(saved.error().code(), Code::io_error);
+    EXPECT_TRUE(good(store.restore_points(log)).empty());
+}
+
 TEST_F(LineageTest, ADamagedSlotHeaderIsNotTakenForAHole) {
     good(store.create_lineage({1, {}, {}}));
     LogId log = begin(store, 1, nullptr);

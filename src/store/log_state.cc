@@ -8,6 +8,13 @@
 
 namespace tarn::store {
 
+namespace {
+
+constexpr const char* kRestart =
+    "restart the compute: it goes on from its last restore point and its WAL";
+
+}  // namespace
+
 Result<std::optional<LogState>> log_state(sys::Disk& disk, const char* root, LogId log) {
     auto file = sys::File::open(disk, map_path(root, log).text, O_RDONLY);
     if (!file && file.error().code() == Code::not_found) return std::optional<LogState>();
@@ -26,12 +33,18 @@ Result<void> set_log_state(sys::Disk& disk, const char* root, LogId log, LogStat
     return {};
 }
 
+Result<void> check_unpoisoned(sys::Disk& disk, const char* root, LogId log) {
+    if (TRY(log_state(disk, root, log)) != LogState::poisoned) return {};
+    return error(Code::io_error, "a sync of log {:016x}/{} has failed", log.lineage,
+                 log.incarnation)
+        .with_hint(kRestart);
+}
+
 Error poison_log(sys::Disk& disk, const char* root, LogId log, Error failure) {
     auto poisoned = set_log_state(disk, root, log, LogState::poisoned);
     // The caller is told of the sync; that the map cannot be written either is only told here.
     if (!poisoned) log::error("poison log: {}", poisoned.error().text());
-    return std::move(failure).with_hint(
-        "restart the compute: it goes on from its last restore point and its WAL");
+    return std::move(failure).with_hint(kRestart);
 }
 
 }  // namespace tarn::store

@@ -14,6 +14,10 @@ Result<std::optional<LogState>> log_state(sys::Disk& disk, const char* root, Log
 // Without a map there is nothing to say, and that is fine.
 Result<void> set_log_state(sys::Disk& disk, const char* root, LogId log, LogState state);
 
+// io_error if a sync of the log or of its directory has failed, in any process. To be asked after a
+// sync of one's own: the kernel tells of what it has lost only once, and whoever was told poisons.
+Result<void> check_unpoisoned(sys::Disk& disk, const char* root, LogId log);
+
 // After a failed sync of the log or of its directory, which may have lost names of segments too:
 // answers `failure` once nobody can write to the log any more.
 Error poison_log(sys::Disk& disk, const char* root, LogId log, Error failure);

@@ -100,7 +100,14 @@ Result<void> save(sys::Disk& disk, const char* root, const RestorePoint& point) 
     auto saved =
         sys::create_durably(disk, path.text, encode(point), sys::SyncSite::restore_point_data,
                             sys::SyncSite::restore_point_directory);
-    if (saved) return {};
+    if (saved) {
+        // A writer that synced the directory for its segments may have been told that names are
+        // lost: this one, or that of an index.
+        auto whole = check_unpoisoned(disk, root, point.id.log);
+        if (!whole) disk.unlink(path.text);
+        TRY_CTX(std::move(whole), "save restore point {}", point.id.number);
+        return {};
+    }
     Error failure =
         std::move(saved).error().context(fmt::format("save restore point {}", point.id.number));
     if (failure.code() != Code::io_error) return failure;

@@ -112,11 +112,8 @@ Result<void> Store::sync_log(LogId log, const std::vector<uint64_t>& segments) c
             return poison_log(*disk_, root_.c_str(), log, std::move(synced).error())
                 .context("sync log");
         }
-    // The kernel tells of a lost write only once; a writer may have been the one that was told.
-    if (TRY(log_state(*disk_, root_.c_str(), log)) == LogState::poisoned)
-        return error(Code::io_error, "index seal of {:016x}/{}: a sync of its log has failed",
-                     log.lineage, log.incarnation)
-            .with_hint("restart the compute: it goes on from its last restore point and its WAL");
+    // A writer may have been the one that was told of a lost write.
+    TRY_CTX(check_unpoisoned(*disk_, root_.c_str(), log), "index seal");
     return {};
 }
 
