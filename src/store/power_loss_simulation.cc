@@ -67,7 +67,11 @@ void Simulation::run_epoch() {
     if (!random_.one_in(8)) disk_.cut_power_after(20 + random_.below(400));
     try {
         stepping_ = true;
-        for (uint64_t i = random_.below(kSteps) + kSteps / 2; i > 0; --i) step();
+        for (uint64_t i = random_.below(kSteps) + kSteps / 2; i > 0; --i) {
+            struck_before_step_ = fault_has_struck();
+            step();
+            settle_doubtful();
+        }
     } catch (const PowerOff&) {
     }
     stepping_ = false;
@@ -100,6 +104,7 @@ void Simulation::must(const Result<void>& result, const std::string& doing) {
 
 void Simulation::failed(int result, Live& live, const std::string& doing) {
     if (result == -ENOSPC && space_limited_) return;
+    share_state(live);
     LogState state = live.map().header().state.load();
     if (state == LogState::poisoned && !disk_.power_is_off()) {
         // Nothing after the last durable seal counts any more, and nobody may think otherwise.

@@ -51,6 +51,8 @@ class Simulation {
         std::string path;
         uint64_t number;
     };
+    // Slots that a sync has been answered for, with their pages' checksums.
+    using Slots = std::map<uint64_t, uint32_t>;
     struct Sealed {
         uint64_t slot;
         Moment began, ended;
@@ -63,12 +65,11 @@ class Simulation {
         History history;
         std::optional<RestorePoint> base, previous;
         std::optional<Sealed> sealed;
+        Slots doubtful;  // answered amid the step that is under way, after a sync had failed
         bool sealing = false, indexing = false;
         ~Live();
         PageMap& map() { return hands[0]->map(); }
     };
-    // Slots that a sync has been answered for, with their pages' checksums.
-    using Slots = std::map<uint64_t, uint32_t>;
     struct Incarnation {
         RestorePointId base;
         bool finished = false;
@@ -129,6 +130,9 @@ class Simulation {
     }
     void failed(int result, Live& live, const std::string& doing);
     void adopt_state(Live& live);
+    void share_state(Live& live);
+    void promise(Live& live, Slots slots);
+    void settle_doubtful();
     Slots completed_slots(Live& live, const FileEntry* file);
     void excuse(const std::string& problem);
     bool fault_has_struck() const;
@@ -152,7 +156,7 @@ class Simulation {
     uint64_t last_lineage_ = 0;
     uint64_t syncs_when_armed_ = 0, fails_at_ = 0;
     bool collecting_ = false, nested_ = false, stepping_ = false, space_limited_ = false,
-         new_boundary_ = false;
+         new_boundary_ = false, struck_before_step_ = false;
     uint64_t power_losses_ = 0, points_verified_ = 0, damage_found_ = 0, errors_served_ = 0;
 };
 

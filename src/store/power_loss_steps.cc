@@ -176,13 +176,30 @@ Simulation::Slots Simulation::completed_slots(Live& live, const FileEntry* file)
     return slots;
 }
 
+// What is answered amid a step in which a sync has failed counts if that step does not end with the
+// log poisoned: until then nothing rests on it but the log's own later seals.
+void Simulation::promise(Live& live, Slots slots) {
+    bool doubtful = nested_ && !struck_before_step_ && fault_has_struck();
+    (doubtful ? live.doubtful : promised_[live.log]).merge(slots);
+}
+
+void Simulation::settle_doubtful() {
+    for (auto& [id, lineage] : lineages_)
+        if (lineage.live) {
+            Live& live = *lineage.live;
+            if (live.map().header().state.load() != LogState::poisoned)
+                promised_[live.log].merge(live.doubtful);
+            live.doubtful.clear();
+        }
+}
+
 void Simulation::sync_file(Live& live, PageLog& hand) {
     auto id = pick_file();
     FileEntry* file = id ? live.map().find(*id) : nullptr;
     if (!file) return;
     Slots slots = completed_slots(live, file);
     if (int result = hand.sync_file(file); result < 0) return failed(result, live, "sync file");
-    promised_[live.log].merge(slots);
+    promise(live, std::move(slots));
 }
 
 void Simulation::seal(Live& live, PageLog& hand) {
@@ -192,7 +209,7 @@ void Simulation::seal(Live& live, PageLog& hand) {
     Moment began = ++now_;
     int result = hand.seal(&began, sizeof began, began);
     if (result < 0) return failed(result, live, "seal");
-    promised_[live.log].merge(slots);
+    promise(live, std::move(slots));
     ControlBuffer control;
     live.map().read_control(&control);
     live.sealed = {control.seal_slot, began, ++now_};
@@ -203,6 +220,13 @@ void Simulation::adopt_state(Live& live) {
     if (disk_.power_is_off()) return;
     auto state = log_state(disk_, kRoot, live.log);
     if (state.ok() && *state && **state != LogState::live) live.map().header().state.store(**state);
+}
+
+// And the other way round, for what the shim poisons.
+void Simulation::share_state(Live& live) {
+    LogState state = live.map().header().state.load();
+    if (state == LogState::poisoned && !disk_.power_is_off())
+        (void)set_log_state(disk_, kRoot, live.log, state);
 }
 
 void Simulation::index_and_save(Live& live) {
@@ -300,7 +324,8 @@ std::set<RestorePointId> Simulation::points_to_keep(uint64_t id, const RestorePo
         auto record = store_->lineage(other);
         if (record.ok() && record->parent.log.lineage == id) keep.insert(record->parent);
         for (auto& [number, incarnation] : lineage.incarnations)
-            if (incarnation.base.log.lineage == id) keep.insert(incarnation.base);
+            if (incarnation.finished && incarnation.base.log.lineage == id)
+                keep.insert(incarnation.base);
     }
     return keep;
 }
