@@ -21,7 +21,7 @@ inline constexpr const char* consistent_lsn = "consistent_lsn";  // replay must 
 inline constexpr const char* tli = "tli";                        // of consistent_lsn
 inline constexpr const char* taken = "taken";                    // RFC 3339
 inline constexpr const char* replay_us =
-    "replay_us";  // estimate for the WAL since the restore point before, or the incarnation began
+    "replay_us";  // estimate for all WAL of the lineage up to it: differences tell distances
 inline constexpr const char* file_prefix = "file:";  // + path in PGDATA: a small file
 }  // namespace restore_point_key
 

@@ -39,7 +39,7 @@ void CheckpointPacer::step(store::MapHeader& header) {
     // It is tried again when as much has been written again.
     if (!done) log::warn("compute: ask for a checkpoint: {}", done.error().text());
     pending_.reset();
-    is_due(header);
+    if (is_due(header)) deadline_ = Clock::now();
 }
 
 }  // namespace tarn::compute

@@ -123,12 +123,12 @@ Result<void> trim_wal_of(const store::Store& store, const std::vector<Life>& liv
     return {};
 }
 
-// Of the WAL since the restore point before. One that does not say so has been made by an earlier
-// version of Tarn: then as if there were none, and only the budget thins.
 Result<HistoryPoint> history_point(const store::RestorePoint& point) {
     HistoryPoint each;
     each.taken = TRY(taken_at(point));
-    if (point.attachments.contains(restore_point_key::replay_us))
+    // One that does not say so has been made by an earlier version of Tarn.
+    each.needed = !point.attachments.contains(restore_point_key::replay_us);
+    if (!each.needed)
         each.replay = std::chrono::microseconds{static_cast<int64_t>(
             TRY(number_attachment(point.attachments, restore_point_key::replay_us)))};
     return each;
@@ -140,17 +140,20 @@ uint64_t bytes_of_files(const store::RestorePoint& point) {
     return blocks * store::kBlockBytes;
 }
 
-// Those of `spans` that the history can do without.
+// Those of `spans` that the history can do without; never `oldest`, which the WAL that is kept
+// begins with.
 Result<std::set<store::RestorePointId>> too_many(const store::Store& store, uint64_t lineage,
+                                                 const store::RestorePointId& oldest,
                                                  const store::VersionSpans& spans, Time now,
                                                  const HistoryLimits& limits) {
+    if (spans.points.size() < 3) return std::set<store::RestorePointId>();
     auto needed = TRY(store.needed_restore_points(lineage));
     std::vector<HistoryPoint> points;
     uint64_t size = 0;
     for (const store::RestorePointId& id : spans.points) {
         auto point = TRY(store.restore_point(id));
         points.push_back(TRY(history_point(point)));
-        points.back().needed = needed.contains(id);
+        if (id == oldest || needed.contains(id)) points.back().needed = true;
         size = bytes_of_files(point);
     }
     Thinned thinned = thin(points, spans, now, limits, size);
@@ -176,7 +179,7 @@ Result<void> make_room(const store::Store& store, uint64_t lineage,
                        HistoryRounds& rounds) {
     if (TRY(is_settled(store, lineage, now, rounds))) return {};
     auto spans = TRY(store::version_spans(store, TRY(store.restore_points(lineage))));
-    auto thinned = TRY(too_many(store, lineage, spans, now, limits));
+    auto thinned = TRY(too_many(store, lineage, oldest, spans, now, limits));
     if (!thinned.empty()) {
         auto alone = TRY(lock_history(store, lineage, LOCK_EX | LOCK_NB));
         if (!alone) return {};

@@ -103,6 +103,7 @@ Result<void> Lineages::trim_history(uint64_t lineage, Time time) {
 }
 
 Result<void> Lineages::drop(uint64_t lineage) {
+    std::lock_guard no_trimming(trimming_);  // waited for before anybody waits for this
     std::lock_guard one(births_);
     ActAs acting(user_);
     // Durable, because the metadata forgets the branch next: without it nobody would come back.
@@ -114,6 +115,7 @@ Result<void> Lineages::drop(uint64_t lineage) {
 }
 
 Result<void> Lineages::remove_leftovers() {
+    std::lock_guard no_trimming(trimming_);  // waited for before anybody waits for this
     std::lock_guard one(births_);
     ActAs acting(user_);
     TRY(store_.remove_unfinished());
@@ -132,7 +134,6 @@ Result<void> Lineages::sweep_dropped() {
             if (!lineage) continue;
             auto children = TRY(store_.dependents(*lineage));
             if (!children.empty()) continue;
-            std::lock_guard alone(trimming_);
             TRY(store_.remove_lineage(*lineage));
             rounds_.erase(*lineage);
             ::unlink(dropped_marker(store_.root(), *lineage).c_str());

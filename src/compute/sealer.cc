@@ -23,6 +23,9 @@ Result<Sealer> Sealer::begin(const store::Store& store, const Opening& opening,
         sealer.newest_ = opening.point;
     else
         sealer.base_ = opening.point;
+    if (opening.point.attachments.contains(restore_point_key::replay_us))
+        sealer.replay_us_ =
+            TRY(number_attachment(opening.point.attachments, restore_point_key::replay_us));
     store::ControlBuffer control;
     sealer.map_.read_control(&control);
     sealer.taken_ = control.seal_number;
@@ -44,9 +47,7 @@ Result<store::RestorePoint> Sealer::collect(const store::ControlBuffer& control,
         std::string(reinterpret_cast<const char*>(control.image), sizeof control.image);
     point.attachments[restore_point_key::taken] = rfc3339(sys::real_clock().now());
     uint64_t replay_ns = shim::replay_estimate(map_.header()).total.load();
-    point.attachments[restore_point_key::replay_us] =
-        std::to_string((replay_ns - counted_ns_) / 1000);
-    counted_ns_ = replay_ns;
+    point.attachments[restore_point_key::replay_us] = std::to_string(replay_us_ + replay_ns / 1000);
     return point;
 }
 

@@ -43,8 +43,8 @@ class Sealer {
     store::PageMap map_;
     store::RestorePoint base_;  // what the incarnation began from
     std::optional<store::RestorePoint> newest_;
-    uint64_t taken_ = 0;       // number of the last seal that became a restore point
-    uint64_t counted_ns_ = 0;  // of the estimated replay: what restore points have said
+    uint64_t taken_ = 0;      // number of the last seal that became a restore point
+    uint64_t replay_us_ = 0;  // estimate for the WAL before this opening of the lineage
     bool shut_down_ = false;
 };
 

@@ -38,17 +38,17 @@ Thinned thin_by(const std::vector<HistoryPoint>& points, Time now, double slope,
                 const HistoryLimits& limits) {
     Thinned thinned;
     thinned.stays.assign(points.size(), true);
-    Span distance{0};  // from the last one that stays
+    Span last{0};  // of the last one that stays
     for (size_t at = 0; at < points.size(); ++at) {
-        if (at > 0) distance += points[at].replay;
-        thinned.replay_max = std::max(thinned.replay_max, distance);
         bool end = at == 0 || at + 1 == points.size();
-        Span without = end ? Span{0} : distance + points[at + 1].replay;
-        Span age = now - points[at].taken;
-        if (!end && !points[at].needed && without <= allowed(age, slope, limits))
+        bool goes = !end && !points[at].needed &&
+                    points[at + 1].replay - last <= allowed(now - points[at].taken, slope, limits);
+        if (goes) {
             thinned.stays[at] = false;
-        else
-            distance = Span{0};
+            continue;
+        }
+        if (at > 0) thinned.replay_max = std::max(thinned.replay_max, points[at].replay - last);
+        last = points[at].replay;
     }
     return thinned;
 }
@@ -61,6 +61,11 @@ Thinned thin(const std::vector<HistoryPoint>& points, const store::VersionSpans&
     Stretches counts = stretches_of(spans);
     auto budget = std::max(static_cast<uint64_t>(static_cast<double>(size) * limits.budget),
                            limits.budget_least);
+    // What stays whatever is thinned costs what it costs.
+    std::vector<bool> fixed;
+    for (size_t at = 0; at < points.size(); ++at)
+        fixed.push_back(at == 0 || at + 1 == points.size() || points[at].needed);
+    budget += bytes_of(counts, fixed);
     Thinned thinned = thin_by(points, now, 0, limits);
     thinned.bytes = bytes_of(counts, thinned.stays);
     for (double slope = kLeastSlope; thinned.bytes > budget && slope <= kMostSlope; slope *= 2) {

@@ -18,21 +18,21 @@ namespace tarn::compute {
 
 struct HistoryPoint {
     Time taken;
-    Span replay{0};       // estimate for the WAL since the one before
+    Span replay{0};       // estimate for all WAL up to it: differences tell distances
     bool needed = false;  // stays, whatever it costs
 };
 
 struct HistoryLimits {
     Span dense{std::chrono::hours{1}};           // no thinning that young, but for the budget
     Span replay_max{std::chrono::seconds{8}};    // estimate for moments that are older
-    double budget = 1;                           // of a branch's size, for what older ones show
+    double budget = 1;                           // of a branch's size, for what thinning can free
     uint64_t budget_least = uint64_t{64} << 20;  // bytes: of small branches
 };
 
 struct Thinned {
     std::vector<bool> stays;  // one for each restore point
     uint64_t bytes = 0;  // of page versions that only older restore points than the newest show
-    Span replay_max{0};  // worst estimate for a moment inside
+    Span replay_max{0};  // worst estimate for a moment between two of them
 };
 
 // `points` are those of `spans`, in their order. `size`: of the branch, in bytes.

@@ -19,7 +19,7 @@ constexpr Time kNow{hours{24 * 365 * 56}};
 struct ThinningTest : testing::Test {
     void make(uint32_t count, uint32_t versions_each) {
         for (uint32_t at = 0; at < count; ++at) {
-            points.push_back({kNow - minutes{count - 1 - at}, seconds{1}, false});
+            points.push_back({kNow - minutes{count - 1 - at}, seconds{at}, false});
             spans.points.push_back({{1, 1}, at + 1});
             for (uint32_t slot = 0; slot < versions_each; ++slot)
                 spans.spans.push_back({1, at, at, uint64_t{at} * versions_each + slot});
@@ -64,6 +64,37 @@ TEST_F(ThinningTest, TheFirstTheNewestAndWhatIsNeededStay) {
     EXPECT_TRUE(found.stays[77]);
     EXPECT_TRUE(found.stays[179]);
     EXPECT_EQ(count(found, 0, 180), 3);
+}
+
+// What is left of one round is what the next one begins with.
+TEST_F(ThinningTest, AnotherRoundThinsNoFurther) {
+    for (uint64_t size : {kPlenty, 40 * 100 * uint64_t{store::kBlockBytes}}) {
+        points.clear();
+        spans = {};
+        make(180, 100);
+        Thinned first = thinned(size);
+        std::vector<HistoryPoint> left;
+        store::VersionSpans seen;
+        for (uint32_t at = 0; at < points.size(); ++at) {
+            if (!first.stays[at]) continue;
+            auto place = static_cast<uint32_t>(left.size());
+            left.push_back(points[at]);
+            seen.points.push_back(spans.points[at]);
+            for (const store::VersionSpan& span : spans.spans)
+                if (span.first == at) seen.spans.push_back({1, place, place, span.slot});
+        }
+        Thinned second = thin(left, seen, kNow, limits, size);
+        EXPECT_EQ(count(second, 0, left.size()), static_cast<long>(left.size()));
+    }
+}
+
+// A snapshot of long ago costs what it costs: young moments stay as quick to open as they were.
+TEST_F(ThinningTest, WhatMustStayDoesNotCountAgainstTheBudget) {
+    make(180, 100);
+    points[5].needed = true;
+    for (uint64_t slot = 0; slot < 100'000; ++slot) spans.spans.push_back({2, 5, 5, slot});
+    uint64_t size = 40 * 100 * store::kBlockBytes;
+    EXPECT_GT(count(thinned(size), 121, 180), 20);
 }
 
 TEST_F(ThinningTest, AVersionThatManyShowCostsOnce) {

@@ -30,7 +30,7 @@ struct HistorySize {
 class GiveBack {
   public:
     // `spans` is of all the lineage's restore points; those that have gone since do not count any
-    // more. A compute may be running and sealing, but nobody branching. Once a segment is as it
+    // more. A compute may be running and sealing, and branches be made. Once a segment is as it
     // should be it is not looked at again before that changes: that is what the object remembers.
     Result<void> run(const Store& store, uint64_t lineage, const VersionSpans& spans);
 
