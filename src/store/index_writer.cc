@@ -175,14 +175,12 @@ std::vector<LogId> LoadedIndex::sources() const {
 
 Result<void> save_index(sys::Disk& disk, const char* root, const IndexRef& ref,
                         const IndexContents& contents) {
-    Path path = index_path(root, {ref.lineage, ref.incarnation}, ref.number);
-    auto saved = sys::create_durably(disk, path.text, encode(contents), sys::SyncSite::index_data,
-                                     sys::SyncSite::index_directory);
-    if (saved) return {};
-    Error failure = std::move(saved).error().context(fmt::format("save index {}", ref.number));
-    if (failure.code() != Code::io_error) return failure;
-    // If it was the directory's sync, the names of new log segments may be lost with it.
-    return poison_log(disk, root, {ref.lineage, ref.incarnation}, std::move(failure));
+    LogId log{ref.lineage, ref.incarnation};
+    TRY_CTX(
+        create_beside_log(disk, root, log, index_path(root, log, ref.number).text, encode(contents),
+                          sys::SyncSite::index_data, sys::SyncSite::index_directory),
+        "save index {}", ref.number);
+    return {};
 }
 
 }  // namespace tarn::store

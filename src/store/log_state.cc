@@ -47,4 +47,20 @@ Error poison_log(sys::Disk& disk, const char* root, LogId log, Error failure) {
     return std::move(failure).with_hint(kRestart);
 }
 
+Result<void> create_beside_log(sys::Disk& disk, const char* root, LogId log,
+                               const std::string& path, std::string_view bytes, sys::SyncSite data,
+                               sys::SyncSite directory) {
+    auto created = sys::create_durably(disk, path, bytes, data, directory);
+    if (!created) {
+        Error failure = std::move(created).error();
+        if (failure.code() != Code::io_error) return failure;
+        // If it was the directory's sync, the names of new log segments may be lost with it.
+        return poison_log(disk, root, log, std::move(failure));
+    }
+    // A writer may have been the one that was told that this name is lost.
+    auto whole = check_unpoisoned(disk, root, log);
+    if (!whole) disk.unlink(path.c_str());
+    return whole;
+}
+
 }  // namespace tarn::store

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "store/page_map.h"
@@ -21,5 +23,11 @@ Result<void> check_unpoisoned(sys::Disk& disk, const char* root, LogId log);
 // After a failed sync of the log or of its directory, which may have lost names of segments too:
 // answers `failure` once nobody can write to the log any more.
 Error poison_log(sys::Disk& disk, const char* root, LogId log, Error failure);
+
+// Creates a file durably in the log's directory, which writers sync too, for new segments. Whoever
+// is told that names are lost, it is not kept then, and the log is poisoned.
+Result<void> create_beside_log(sys::Disk& disk, const char* root, LogId log,
+                               const std::string& path, std::string_view bytes, sys::SyncSite data,
+                               sys::SyncSite directory);
 
 }  // namespace tarn::store

@@ -321,6 +321,7 @@ std::set<RestorePointId> Simulation::points_to_keep(uint64_t id, const RestorePo
             if (oldest.number != 0 && model.point.id >= oldest && !thinned.contains(model.point.id))
                 keep.insert(model.point.id);
     for (auto& [other, lineage] : lineages_) {
+        if (lineage.leaving) continue;
         auto record = store_->lineage(other);
         if (record.ok() && record->parent.log.lineage == id) keep.insert(record->parent);
         for (auto& [number, incarnation] : lineage.incarnations)

@@ -97,22 +97,11 @@ Result<void> save(sys::Disk& disk, const char* root, const RestorePoint& point) 
     Path path = restore_point_path(root, point.id.log, point.id.number);
     if (auto checked = check(point); !checked)
         return error(Code::internal, "save {}: {}", path.text, checked.error().message());
-    auto saved =
-        sys::create_durably(disk, path.text, encode(point), sys::SyncSite::restore_point_data,
-                            sys::SyncSite::restore_point_directory);
-    if (saved) {
-        // A writer that synced the directory for its segments may have been told that names are
-        // lost: this one, or that of an index.
-        auto whole = check_unpoisoned(disk, root, point.id.log);
-        if (!whole) disk.unlink(path.text);
-        TRY_CTX(std::move(whole), "save restore point {}", point.id.number);
-        return {};
-    }
-    Error failure =
-        std::move(saved).error().context(fmt::format("save restore point {}", point.id.number));
-    if (failure.code() != Code::io_error) return failure;
-    // If it was the directory's sync, the names of new log segments may be lost with it.
-    return poison_log(disk, root, point.id.log, std::move(failure));
+    TRY_CTX(create_beside_log(disk, root, point.id.log, path.text, encode(point),
+                              sys::SyncSite::restore_point_data,
+                              sys::SyncSite::restore_point_directory),
+            "save restore point {}", point.id.number);
+    return {};
 }
 
 Result<RestorePoint> load_restore_point(sys::Disk& disk, const char* root,
