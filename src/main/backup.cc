@@ -148,7 +148,9 @@ Result<void> BackupCommand::take() {
                 std::printf("damaged before it was backed up: %s\n", problem.c_str());
             std::fflush(stdout);
             // What it held the new one holds too; the last of each hour stays.
-            if (same_hour(previous, done->id)) TRY(repository.forget(previous));
+            auto gone =
+                same_hour(previous, done->id) ? repository.forget(previous) : Result<void>();
+            if (!gone) report(gone.error());  // there is one more than need be
             previous = done->id;
         }
         if (every_ == 0 || (!done && !info(done.error().code()).retryable)) {
@@ -183,9 +185,9 @@ Result<void> BackupCommand::list() {
                                     .dump()
                                     .c_str());
         } else {
-            std::printf("%s  taken %s  %zu files, %s%s\n", manifest->id.c_str(),
-                        rfc3339(manifest->taken).c_str(), manifest->files.size(),
-                        size_text(manifest->bytes()).c_str(),
+            std::printf("%s  taken %s from %s  %zu files, %s%s\n", manifest->id.c_str(),
+                        rfc3339(manifest->taken).c_str(), manifest->source.c_str(),
+                        manifest->files.size(), size_text(manifest->bytes()).c_str(),
                         manifest->encrypted ? ", encrypted" : "");
         }
     }
