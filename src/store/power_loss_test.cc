@@ -20,7 +20,7 @@ namespace {
 
 using sys::SyncSite;
 
-constexpr uint64_t kSeeds = 2000;
+constexpr uint64_t kSeeds = 1000;
 constexpr uint64_t kFailingSeeds = 60;     // for each kind of sync
 constexpr uint64_t kDisabledSeeds = 2000;  // at most, until one goes red
 constexpr uint64_t kCorruptSeeds = 150;
