@@ -3,7 +3,6 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <iterator>
 #include <thread>
@@ -11,6 +10,7 @@
 #include "compute/layout.h"
 #include "compute/opening.h"
 #include "store/paths.h"
+#include "store/slot_scan.h"
 #include "sys/files.h"
 
 namespace tarn::backup {
@@ -31,20 +31,6 @@ Result<compute::MomentSource> newest_moment(const store::Store& store, uint64_t 
         if (!starting || std::chrono::steady_clock::now() > deadline) return source;
         std::this_thread::sleep_for(kBetweenLooks);
     }
-}
-
-// Of a log: those that have headers.
-Result<std::vector<uint64_t>> segments_of(const store::Store& store, store::LogId log) {
-    std::vector<uint64_t> segments;
-    constexpr std::string_view kSuffix = ".slots";
-    for (const std::string& name :
-         TRY(sys::list_names(store.disk(), compute::incarnation_path(store, log)))) {
-        uint64_t number = 0;
-        const char* end = name.data() + name.size() - std::min(kSuffix.size(), name.size());
-        if (name.ends_with(kSuffix) && std::from_chars(name.data(), end, number).ptr == end)
-            segments.push_back(number);
-    }
-    return segments;
 }
 
 }  // namespace
@@ -130,7 +116,7 @@ Result<void> LineageFiles::list_life(store::LogId log, bool newest, Inventory& i
 // Segments that are gone held nothing that anybody needs.
 Result<void> LineageFiles::list_log(store::LogId log, Inventory& inventory) {
     uint64_t sealed = sealed_[log];
-    for (uint64_t segment : TRY(segments_of(store_, log))) {
+    for (uint64_t segment : TRY(store::segments_of(store_.disk(), store_.root().c_str(), log))) {
         if (segment * store::kSlotsPerSegment >= sealed) continue;
         uint64_t slots =
             std::min(store::kSlotsPerSegment, sealed - segment * store::kSlotsPerSegment);

@@ -134,12 +134,6 @@ Result<HistoryPoint> history_point(const store::RestorePoint& point) {
     return each;
 }
 
-uint64_t bytes_of_files(const store::RestorePoint& point) {
-    uint64_t blocks = 0;
-    for (const store::FileRecord& file : point.files) blocks += file.length;
-    return blocks * store::kBlockBytes;
-}
-
 // Those of `spans` that the history can do without; never `oldest`, which the WAL that is kept
 // begins with.
 Result<std::set<store::RestorePointId>> too_many(const store::Store& store, uint64_t lineage,

@@ -145,10 +145,7 @@ Result<void> Lineages::sweep_dropped() {
 
 Result<uint64_t> Lineages::logical_size(uint64_t lineage) const {
     ActAs acting(user_);
-    auto point = TRY(store_.newest_restore_point(lineage));
-    uint64_t blocks = 0;
-    for (const auto& file : point.files) blocks += file.length;
-    return blocks * store::kBlockBytes;
+    return bytes_of_files(TRY(store_.newest_restore_point(lineage)));
 }
 
 }  // namespace tarn::compute

@@ -49,6 +49,12 @@ Result<Time> taken_at(const store::RestorePoint& point) {
     return time_attachment(point.attachments, restore_point_key::taken);
 }
 
+uint64_t bytes_of_files(const store::RestorePoint& point) {
+    uint64_t blocks = 0;
+    for (const store::FileRecord& file : point.files) blocks += file.length;
+    return blocks * store::kBlockBytes;
+}
+
 namespace {
 
 Result<bool> is_before(const store::Store& store, const store::RestorePointId& id,

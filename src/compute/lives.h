@@ -54,4 +54,7 @@ Result<std::optional<uint64_t>> parent_of(const store::Store& store, uint64_t li
 Result<Lsn> consistent_lsn(const store::RestorePoint& point);
 Result<Time> taken_at(const store::RestorePoint& point);
 
+// What its files hold, zeros included.
+uint64_t bytes_of_files(const store::RestorePoint& point);
+
 }  // namespace tarn::compute

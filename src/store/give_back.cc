@@ -3,12 +3,12 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "base/crc32c.h"
 #include "store/log_state.h"
 #include "store/paths.h"
+#include "store/slot_scan.h"
 #include "sys/files.h"
 
 namespace tarn::store {
@@ -32,19 +32,6 @@ Stays& segment_of(Logs& logs, LogId log, uint64_t slot) {
     Stays& stays = logs.segments[{log, slot / kSlotsPerSegment}];
     stays.resize(kSlotsPerSegment);
     return stays;
-}
-
-// Segment numbers of a log, by the names in its directory.
-Result<std::vector<uint64_t>> segments_of(const Store& store, LogId log) {
-    std::vector<uint64_t> numbers;
-    for (const std::string& name : TRY(sys::list_names(
-             store.disk(), incarnation_directory(store.root().c_str(), log).text))) {
-        if (!name.ends_with(".slots")) continue;
-        uint64_t number = 0;
-        auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
-        if (failure == std::errc() && std::string_view(end) == ".slots") numbers.push_back(number);
-    }
-    return numbers;
 }
 
 Result<Logs> what_stays(const Store& store, const VersionSpans& found,
@@ -140,7 +127,7 @@ Result<void> GiveBack::run(const Store& store, uint64_t lineage, const VersionSp
         LogId log{lineage, incarnation};
         if (log > logs.newest) break;
         if (TRY(is_poisoned(store, log))) continue;
-        for (uint64_t segment : TRY(segments_of(store, log))) {
+        for (uint64_t segment : TRY(segments_of(disk, store.root().c_str(), log))) {
             uint64_t end = kSlotsPerSegment;
             if (log == logs.newest) {
                 uint64_t begin = segment * kSlotsPerSegment;

@@ -21,12 +21,6 @@
 
 namespace tarn::store {
 
-// What a lineage's logs hold that its restore points show; bytes of pages.
-struct HistorySize {
-    uint64_t newest = 0;  // the newest restore point shows it
-    uint64_t older = 0;   // only older ones do
-};
-
 class GiveBack {
   public:
     // `spans` is of all the lineage's restore points; those that have gone since do not count any

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <optional>
 
@@ -77,6 +78,18 @@ Result<void> scan_slots(sys::Disk& disk, const char* root, LogId log, uint64_t f
         at += count;
     }
     return {};
+}
+
+Result<std::vector<uint64_t>> segments_of(sys::Disk& disk, const char* root, LogId log) {
+    constexpr std::string_view kSuffix = ".slots";
+    std::vector<uint64_t> numbers;
+    for (const std::string& name :
+         TRY(sys::list_names(disk, incarnation_directory(root, log).text))) {
+        uint64_t number = 0;
+        auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
+        if (failure == std::errc() && std::string_view(end) == kSuffix) numbers.push_back(number);
+    }
+    return numbers;
 }
 
 }  // namespace tarn::store

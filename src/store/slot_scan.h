@@ -25,4 +25,7 @@ Result<void> scan_slots(sys::Disk& disk, const char* root, LogId log, uint64_t f
                         std::vector<uint64_t>& holes,
                         const std::function<void(const SlotHeader&)>& visit);
 
+// The segments that the log has files of, by the names in its directory.
+Result<std::vector<uint64_t>> segments_of(sys::Disk& disk, const char* root, LogId log);
+
 }  // namespace tarn::store
