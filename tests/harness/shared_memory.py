@@ -16,14 +16,23 @@ def mapped_by(pid):
     return {word for line in maps.splitlines() if FOLDER in line for word in line.split() if word.startswith(FOLDER)}
 
 
-def unused(user):
-    """Names of the segments of a user (its number) that no process has attached or mapped."""
-    found = set()
+def system_v():
+    """(name, creator's pid, how many have it attached, user's number) of each segment that PostgreSQL may have made."""
     for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
         fields = line.split()
-        size, attached, owner = int(fields[3]), int(fields[6]), int(fields[7])
-        if size == SEGMENT_BYTES and attached == 0 and owner == user:
-            found.add(f"System V segment {fields[1]}")
+        if int(fields[3]) == SEGMENT_BYTES:
+            yield f"System V segment {fields[1]}", int(fields[4]), int(fields[6]), int(fields[7])
+
+
+def used_by(postmaster, *others):
+    """Names of the segments of a running PostgreSQL, by the pids of its processes."""
+    made = {name for name, creator, _, _ in system_v() if creator == postmaster}
+    return made.union(*map(mapped_by, (postmaster, *others)))
+
+
+def unused(user):
+    """Names of the segments of a user (its number) that no process has attached or mapped."""
+    found = {name for name, _, attached, owner in system_v() if attached == 0 and owner == user}
     dynamic = {str(path) for path in Path("/dev/shm").glob("PostgreSQL.*") if owner_of(path) == user}
     if dynamic:
         found |= dynamic.difference(*(mapped_by(entry) for entry in os.listdir("/proc") if entry.isdigit()))
