@@ -5,12 +5,11 @@ strace watches, and makes calls fail, in PostgreSQL's own processes.
 
 import contextlib
 import re
-import shutil
-import subprocess
 
 import psycopg
 import pytest
 from harness import processes
+from harness.faults import needs_trace, traced
 
 SYNC_OF_WAL = re.compile(r"fdatasync\(\d+<[^>]*/wal/[0-9A-F]{24}>\) = 0")
 
@@ -18,39 +17,6 @@ SYNC_OF_WAL = re.compile(r"fdatasync\(\d+<[^>]*/wal/[0-9A-F]{24}>\) = 0")
 @pytest.fixture(scope="module", autouse=True)
 def kept(server, endpoint):
     server.query(endpoint, "CREATE TABLE kept (n int)")
-
-
-def may_trace():
-    if not shutil.which("strace"):
-        return False
-    sleeper = subprocess.Popen(["sleep", "60"])
-    try:
-        with traced(sleeper.pid, "/dev/null"):
-            return True
-    except RuntimeError:
-        return False
-    finally:
-        sleeper.kill()
-        sleeper.wait()
-
-
-@contextlib.contextmanager
-def traced(pid, output, *arguments):
-    """strace on a running process, from when it has attached on."""
-    tracer = subprocess.Popen(["strace", "-f", "-y", "-s", "256", "-o", str(output), *arguments, "-p", str(pid)],
-                              stderr=subprocess.PIPE, text=True)
-    said = tracer.stderr.readline()
-    if "attached" not in said:
-        tracer.wait()
-        raise RuntimeError(f"strace: {said}")
-    try:
-        yield
-    finally:
-        tracer.terminate()
-        tracer.communicate()
-
-
-needs_trace = pytest.mark.skipif(not may_trace(), reason="tracing another process needs a right that this user has not")
 
 
 @needs_trace

@@ -1,0 +1,42 @@
+"""Faults in a running process's calls, by strace: the real kernel and the real program, one call that ends otherwise."""
+
+import contextlib
+import functools
+import shutil
+import subprocess
+
+import pytest
+
+
+@contextlib.contextmanager
+def traced(pid, output, *arguments):
+    """strace on a running process, from when it has attached on."""
+    tracer = subprocess.Popen(["strace", "-f", "-y", "-s", "256", "-o", str(output), *arguments, "-p", str(pid)],
+                              stderr=subprocess.PIPE, text=True)
+    said = tracer.stderr.readline()
+    if "attached" not in said:
+        tracer.wait()
+        raise RuntimeError(f"strace: {said}")
+    try:
+        yield
+    finally:
+        tracer.terminate()
+        tracer.communicate()
+
+
+@functools.cache
+def may_trace():
+    if not shutil.which("strace"):
+        return False
+    sleeper = subprocess.Popen(["sleep", "60"])
+    try:
+        with traced(sleeper.pid, "/dev/null"):
+            return True
+    except RuntimeError:
+        return False
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+needs_trace = pytest.mark.skipif(not may_trace(), reason="tracing another process needs a right that this user has not")
