@@ -133,14 +133,18 @@ Result<void> LineageFiles::list_wal(store::LogId log, bool newest, Inventory& in
     std::optional<compute::MomentSource> source;
     if (newest) {
         auto found = newest_moment(store_, log.lineage);
-        if (!found && found.error().code() != Code::data_loss) return std::move(found).error();
+        // Damaged, or a start that hangs: this WAL is taken as it is, and all other branches.
+        bool unclear = !found && (found.error().code() == Code::data_loss ||
+                                  found.error().code() == Code::unavailable);
+        if (!found && !unclear) return std::move(found).error();
         // If another life has begun meanwhile, this one's WAL has its last end.
         bool moved_on = TRY(store_.incarnations(log.lineage)).back() != log.incarnation;
         if (found && !moved_on)
             source = std::move(*found);
         else if (!found)
-            inventory.problems.push_back(fmt::format(
-                "lineage {}: {}", compute::lineage_text(log.lineage), found.error().message()));
+            inventory.problems.push_back(
+                fmt::format("lineage {}: its newest commits may be missing: {}",
+                            compute::lineage_text(log.lineage), found.error().message()));
     }
     auto files =
         source ? std::move(source->files) : TRY(wal::WalFiles::list(store_.disk(), directory));
@@ -164,6 +168,9 @@ Result<void> LineageFiles::list_wal(store::LogId log, bool newest, Inventory& in
         }
         inventory.files.push_back(std::move(file));
     }
+    if (source)
+        add_contents(compute::durable_note_path(store_, log),
+                     compute::durable_note(source->end.end), inventory);
     return {};
 }
 

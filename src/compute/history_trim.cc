@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <set>
-#include <sstream>
 
 #include "compute/history.h"
 #include "compute/layout.h"
 #include "compute/lives.h"
+#include "compute/note_file.h"
 #include "compute/opening.h"
 #include "store/paths.h"
 #include "sys/files.h"
@@ -20,7 +20,7 @@ namespace tarn::compute {
 
 namespace {
 
-constexpr std::string_view kKeptFromMagic = "tarn kept_from 1";
+constexpr NoteKind kKeptFrom = {"tarn kept_from 1", 2, "from where on history is kept"};
 
 std::string lineage_path(const store::Store& store, uint64_t lineage, std::string_view name) {
     return fmt::format("{}/{}", store::lineage_directory(store.root().c_str(), lineage).text, name);
@@ -52,23 +52,17 @@ Result<sys::Descriptor> hold_history(const store::Store& store, uint64_t lineage
 
 Result<std::optional<KeptFrom>> kept_from(const store::Store& store, uint64_t lineage) {
     std::string path = lineage_path(store, lineage, "kept_from");
-    auto text = sys::read_file(store.disk(), path);
-    if (!text && text.error().code() == Code::not_found) return std::optional<KeptFrom>();
-    std::istringstream lines(TRY(std::move(text)));
-    std::string magic, lsn, time;
-    std::getline(lines, magic) && std::getline(lines, lsn) && std::getline(lines, time);
-    auto from = Lsn::parse(lsn);
-    auto from_time = parse_rfc3339(time);
-    if (magic != kKeptFromMagic || !from || !from_time)
-        return error(Code::data_loss, "{} does not say from where on history is kept", path);
+    auto note = TRY(read_note(store.disk(), path, kKeptFrom));
+    if (!note) return std::optional<KeptFrom>();
+    auto from = Lsn::parse(note->at(0));
+    auto from_time = parse_rfc3339(note->at(1));
+    if (!from || !from_time) return unreadable_note(path, kKeptFrom);
     return std::optional(KeptFrom{*from, *from_time});
 }
 
 Result<void> write_kept_from(const store::Store& store, uint64_t lineage, const KeptFrom& from) {
-    return sys::replace_durably(
-        store.disk(), lineage_path(store, lineage, "kept_from"),
-        fmt::format("{}\n{}\n{}\n", kKeptFromMagic, from.lsn.text(), rfc3339(from.time)),
-        sys::SyncSite::lineage_data, sys::SyncSite::lineage_directory);
+    return write_note(store.disk(), lineage_path(store, lineage, "kept_from"), kKeptFrom,
+                      {from.lsn.text(), rfc3339(from.time)});
 }
 
 namespace {

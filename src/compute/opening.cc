@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "compute/layout.h"
+#include "compute/note_file.h"
 #include "store/paths.h"
 #include "sys/clock.h"
 #include "sys/files.h"
@@ -26,6 +27,8 @@ std::string clean_marker_path(const store::Store& store, store::LogId log) {
 }
 
 namespace {
+
+constexpr NoteKind kDurableNote = {"tarn wal_durable 1", 1, "how far the WAL was durable"};
 
 std::string boot_id() {
     auto text = sys::read_file(sys::real_disk(), "/proc/sys/kernel/random/boot_id");
@@ -68,11 +71,33 @@ Result<void> remove_clean_marker(const store::Store& store, store::LogId log) {
     return {};
 }
 
+std::string durable_note_path(const store::Store& store, store::LogId log) {
+    return incarnation_path(store, log) + "/wal_durable";
+}
+
+std::string durable_note(Lsn end) {
+    return fmt::format("{}\n{}\n", kDurableNote.magic, end.text());
+}
+
+namespace {
+
+// Of WAL that came from elsewhere.
+Result<Lsn> noted_durable(const store::Store& store, store::LogId log) {
+    std::string path = durable_note_path(store, log);
+    auto note = TRY(read_note(store.disk(), path, kDurableNote));
+    if (!note) return Lsn{};
+    auto end = Lsn::parse(note->front());
+    if (!end) return unreadable_note(path, kDurableNote);
+    return *end;
+}
+
+}  // namespace
+
 Result<Lsn> known_durable(const store::Store& store, store::LogId log) {
     auto mapped = store::MappedMap::open(store.root(), log);
     bool gone = !mapped && (mapped.error().code() == Code::not_found ||
                             mapped.error().code() == Code::data_loss);
-    if (gone) return Lsn{};
+    if (gone) return noted_durable(store, log);
     auto held = TRY(std::move(mapped));
     auto map = held.map();
     if (map.header().lineage != log.lineage || map.header().incarnation != log.incarnation)

@@ -49,6 +49,11 @@ struct Opening {
 // Fails when there is a map that cannot be read: nothing may be taken for all there was then.
 Result<Lsn> known_durable(const store::Store& store, store::LogId log);
 
+// A copy of an incarnation has no map that would tell: the file `wal_durable` beside its WAL says
+// how far that must reach.
+std::string durable_note_path(const store::Store& store, store::LogId log);
+std::string durable_note(Lsn end);
+
 Result<Opening> open_lineage(store::Store& store, const SuperviseSpec& spec);
 
 // Writes positions, paths and control file into the incarnation's map.

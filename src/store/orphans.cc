@@ -65,8 +65,8 @@ class Search {
   private:
     static constexpr std::array<std::string_view, 5> kOfLineage{"lineage", "lock", "history.lock",
                                                                 "kept_from", "set_aside"};
-    static constexpr std::array<std::string_view, 5> kOfIncarnation{
-        "incarnation", "map", "clean", kWalDirectory, kWalArchiveDirectory};
+    static constexpr std::array<std::string_view, 6> kOfIncarnation{
+        "incarnation", "map", "clean", "wal_durable", kWalDirectory, kWalArchiveDirectory};
 
     // The names first, then the restore points: what is named by a new one was there before it.
     Result<void> look_through(LogId log, bool is_newest) {

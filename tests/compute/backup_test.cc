@@ -234,6 +234,36 @@ TEST_P(BackupTest, ADamagedObjectIsNamedAndTheRestRestored) {
     EXPECT_EQ(verify_copy().damage_count(), 0u);
 }
 
+// The end of the WAL looks like an end wherever it is cut: the copy knows where it was.
+TEST_P(BackupTest, WalThatIsLostFromTheEndIsMissed) {
+    seal();
+    // More than a part, and too little for another checkpoint: no restore point asks for its end.
+    value("ep-main", "INSERT INTO t SELECT n FROM generate_series(1, 75000) n");
+    auto to = repository();
+    auto manifest = back_up(to);
+    ASSERT_OK(manifest);
+    const std::string* last = nullptr;
+    for (const auto& file : manifest->files)
+        if (file.path.find(kRoot) != std::string::npos &&
+            file.path.find("/wal/") != std::string::npos)
+            for (const std::string& part : file.parts)
+                if (!part.empty()) last = &part;
+    ASSERT_NE(last, nullptr);
+    fs::remove(fmt::format("{}/objects/{}/{}", place_, last->substr(0, 2), *last));
+    auto restored = restore();
+    ASSERT_OK(restored);
+    EXPECT_EQ(restored->lost.size(), 1u);
+    auto found = verify_copy();
+    EXPECT_GT(found.damage_count(), 0u) << "the WAL ends early, and nobody says so";
+
+    ASSERT_OK(manager_->remove("ep-main"));
+    move_to(copy_);
+    auto started = manager_->start(spec("ep-main", kRoot));
+    ASSERT_FALSE(started.ok()) << "committed rows are missing";
+    EXPECT_EQ(started.error().code(), Code::data_loss) << started.error().text();
+    ASSERT_OK(manager_->remove("ep-main"));
+}
+
 TEST_P(BackupTest, NothingIsRestoredOverAnything) {
     auto to = repository();
     ASSERT_OK(back_up(to));
