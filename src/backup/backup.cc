@@ -50,16 +50,6 @@ Result<sys::File> open_first(const FileToSave& file) {
     return opened;
 }
 
-// "20261122T101500.250Z": ids in the order of their names are in that of their times.
-std::string sortable(Time time) {
-    auto second = std::chrono::floor<std::chrono::seconds>(time);
-    std::string text = rfc3339(second);
-    std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
-    text.pop_back();
-    auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(time - second);
-    return fmt::format("{}.{:03}Z", text, rest.count());
-}
-
 // Nothing was ever written there, or it was given back: it reads as zeros, and need not be read.
 bool is_hole(const sys::File& file, uint64_t at, uint64_t size) {
     off_t data = ::lseek(file.fd(), static_cast<off_t>(at), SEEK_DATA);
@@ -68,9 +58,9 @@ bool is_hole(const sys::File& file, uint64_t at, uint64_t size) {
 
 class Run {
   public:
-    Run(Repository& repository, const BackupRequest& request, std::string source,
+    Run(Repository& repository, Turn& turn, const BackupRequest& request, std::string source,
         const std::optional<Manifest>& before)
-        : repository_(repository), request_(request) {
+        : repository_(repository), turn_(turn), request_(request) {
         manifest_.source = std::move(source);
         if (!before) return;
         for (const SavedFile& file : before->files) before_[file.path] = &file;
@@ -85,12 +75,12 @@ class Run {
         progress_.files = inventory.files.size();
         for (const FileToSave& file : inventory.files) {
             ++progress_.file;
-            tell();
+            TRY(go_on());
             manifest_.files.push_back(TRY_CTX(save(file), "back up {}", file.path));
             by_inode_[manifest_.files.back().stamp.inode] = manifest_.files.size() - 1;
         }
-        manifest_.id = fmt::format("{}-{:08x}", sortable(manifest_.taken),
-                                   static_cast<uint32_t>(sys::real_random().number()));
+        manifest_.id = backup_id(manifest_.taken, manifest_.source);
+        TRY(turn_.keep());
         TRY(repository_.put_manifest(manifest_));
         return std::move(manifest_);
     }
@@ -124,10 +114,19 @@ class Run {
                 continue;
             }
             part.assign(size, '\0');
-            TRY(opened.read_some(part.data(), std::min(size, file.data_bytes - at), at));
+            auto read = opened.read_some(part.data(), std::min(size, file.data_bytes - at), at);
+            // One bad place of the disk is no reason to have no backup: it becomes a hole.
+            if (!read && read.error().os_errno() == EIO) {
+                manifest_.problems.push_back(fmt::format("{} bytes from byte {} of {}: {}", size,
+                                                         at, file.path, read.error().message()));
+                saved.stamp.changed = 0;
+                saved.parts.emplace_back();
+                continue;
+            }
+            TRY(std::move(read));
             saved.parts.push_back(
                 is_zeros(part.data(), part.size()) ? "" : TRY(repository_.put_part(part)));
-            tell();
+            TRY(go_on());
         }
         return saved;
     }
@@ -154,12 +153,14 @@ class Run {
         return same ? &other : nullptr;
     }
 
-    void tell() {
+    Result<void> go_on() {
         progress_.sent = repository_.sent();
         if (request_.progress) request_.progress(progress_);
+        return turn_.keep();
     }
 
     Repository& repository_;
+    Turn& turn_;
     const BackupRequest& request_;
     std::map<std::string, const SavedFile*> before_;
     std::map<uint64_t, size_t> by_inode_;  // of manifest_.files
@@ -195,12 +196,14 @@ Result<Manifest> run_backup(Repository& repository, const BackupRequest& request
     TRY(sys::make_directory(sys::real_disk(), scratch));
     auto locked = TRY(lock(scratch));
     auto source = TRY(source_id(scratch));
+    auto turn = repository.turn(sys::real_clock(), Turn::Kind::backup);
+    TRY(turn->begin());
     TRY(repository.look());
     auto before = TRY(repository.newest_of(source));
     for (int attempt = 1;; ++attempt) {
         auto done = [&]() -> Result<Manifest> {
             auto inventory = TRY(take_inventory(request.data_directory, scratch, request.owner));
-            return Run(repository, request, source, before).save(std::move(inventory));
+            return Run(repository, *turn, request, source, before).save(std::move(inventory));
         }();
         // A branch that is dropped meanwhile goes whatever is held; without it there is nothing
         // missing.

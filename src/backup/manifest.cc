@@ -65,6 +65,23 @@ uint64_t Manifest::bytes() const {
     return sum;
 }
 
+std::string sortable(Time time) {
+    auto second = std::chrono::floor<std::chrono::seconds>(time);
+    std::string text = rfc3339(second);
+    std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
+    text.pop_back();
+    auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(time - second);
+    return fmt::format("{}.{:03}Z", text, rest.count());
+}
+
+std::string backup_id(Time taken, const std::string& source) {
+    return sortable(taken) + "-" + source.substr(0, 8);
+}
+
+std::string source_in(const std::string& id) {
+    return id.substr(id.rfind('-') + 1);
+}
+
 std::string encode(const Manifest& manifest) {
     json files = json::array();
     for (const SavedFile& file : manifest.files) files.push_back(encode_file(file));

@@ -14,6 +14,9 @@ inline constexpr int kManifestVersion = 1;
 // Files are cut into parts of this size, each an object. A new one gives every file new objects.
 inline constexpr uint64_t kPartBytes = uint64_t{4} << 20;
 
+// "20261122T101500.250Z": names that begin so are in the order of their times.
+std::string sortable(Time time);
+
 // Says that a file has not changed since it was read. Never equal if it was changed so lately that
 // the clock might not tell.
 struct FileStamp {
@@ -43,6 +46,11 @@ struct Manifest {
 
     uint64_t bytes() const;
 };
+
+// "20261122T101500.250Z-0a1b2c3d": ids sort by time, and end in the beginning of their source's.
+std::string backup_id(Time taken, const std::string& source);
+// The end of an id: backups of one source have the same.
+std::string source_in(const std::string& id);
 
 std::string encode(const Manifest& manifest);
 // data_loss if it is no manifest; bad_request if it is of a newer version. Paths lead nowhere but

@@ -22,10 +22,21 @@ std::string manifest_name(const std::string& id) {
 
 }  // namespace
 
+Result<std::map<std::string, uint64_t>> Repository::parts() {
+    std::map<std::string, uint64_t> found;
+    for (const auto& object : TRY(store_->list(std::string(kObjects))))
+        found[object.name.substr(object.name.rfind('/') + 1)] = object.bytes;
+    return found;
+}
+
+Result<void> Repository::remove_part(const std::string& hash) {
+    known_.erase(hash);
+    return store_->remove(object_name(hash));
+}
+
 Result<void> Repository::look() {
     known_.clear();
-    for (const auto& object : TRY(store_->list(std::string(kObjects))))
-        known_.insert(object.name.substr(object.name.rfind('/') + 1));
+    for (const auto& [hash, bytes] : TRY(parts())) known_.insert(hash);
     return {};
 }
 
@@ -64,6 +75,19 @@ Result<void> Repository::put_manifest(const Manifest& manifest) {
 
 Result<void> Repository::forget(const std::string& id) {
     return store_->remove(manifest_name(id));
+}
+
+Result<std::string> Repository::only_newest() {
+    std::map<std::string, std::string> newest;  // of each source
+    for (const std::string& id : TRY(ids())) newest[source_in(id)] = id;
+    if (newest.empty()) return std::string();
+    if (newest.size() == 1) return newest.begin()->second;
+    std::string all;
+    for (const auto& [source, id] : newest) all += (all.empty() ? "" : ", ") + id;
+    return error(Code::bad_request,
+                 "{} has backups of {} servers, or of one before and after a restore", place(),
+                 newest.size())
+        .with_hint("say which with --backup; the newest of each: " + all);
 }
 
 Result<Manifest> Repository::manifest(const std::string& id) {

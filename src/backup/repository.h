@@ -2,6 +2,7 @@
 //
 //   objects/<hash>    a part of some file, named by its contents, so that it is there once
 //   backups/<id>      a manifest; ids sort by time
+//   running/...       who is at it (turn.h)
 //
 // Invariants
 //   K1  a manifest is put after all objects that it names: a backup that can be seen is whole.
@@ -10,6 +11,7 @@
 //       name. [BackupTest.ADamagedObjectIsNamedAndTheRestRestored]
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "backup/manifest.h"
+#include "backup/turn.h"
 #include "objects/envelope.h"
 #include "objects/object_store.h"
 
@@ -29,6 +32,11 @@ class Repository {
 
     std::string place() const { return store_->place(); }
     bool encrypts() const { return envelope_.encrypts(); }
+
+    // Of a backup or a pruning; not longer than the repository.
+    std::unique_ptr<Turn> turn(sys::Clock& clock, Turn::Kind kind) {
+        return std::make_unique<Turn>(*store_, clock, kind);
+    }
 
     struct Sent {
         uint64_t objects = 0;  // that were not there yet
@@ -43,11 +51,15 @@ class Repository {
     const Sent& sent() const { return sent_; }
 
     Result<std::string> get_part(const std::string& hash);
+    Result<std::map<std::string, uint64_t>> parts();  // that are there, with their objects' bytes
+    Result<void> remove_part(const std::string& hash);
 
     Result<std::vector<std::string>> ids();  // oldest first
     Result<void> put_manifest(const Manifest& manifest);
     // The manifest only: objects stay, for another backup may be about to name them.
     Result<void> forget(const std::string& id);
+    // The newest one, if all there are come from one source; bad_request otherwise.
+    Result<std::string> only_newest();
     // "": the newest. not_found if there is none.
     Result<Manifest> manifest(const std::string& id);
     // The newest of that source, if it can be read.

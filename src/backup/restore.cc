@@ -159,7 +159,8 @@ Result<void> put_in_place(const std::string& made, const std::string& target) {
 Result<Restored> run_restore(Repository& repository, const RestoreRequest& request) {
     const std::string& target = request.data_directory;
     TRY(check_target(target));
-    Restored restored{TRY(repository.manifest(request.backup)), {}};
+    std::string id = request.backup.empty() ? TRY(repository.only_newest()) : request.backup;
+    Restored restored{TRY(repository.manifest(id)), {}};
     std::string beside = target + ".restoring";
     TRY(sys::remove_tree(sys::real_disk(), beside));
     TRY(compute::make_directories(beside));

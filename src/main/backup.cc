@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backup/backup.h"
+#include "backup/prune.h"
 #include "backup/restore.h"
 #include "base/log.h"
 #include "compute/layout.h"
@@ -95,6 +96,11 @@ BackupCommand::BackupCommand(CLI::App& app) {
         ->envname("TARN_COMPUTE_USER");
     verify_ = backup_->add_subcommand("verify", "Read all of a backup, and write nothing");
     add_place(*verify_, "--from", "Where it is");
+    prune_ = backup_->add_subcommand("prune", "Remove old backups, and what only they need");
+    add_place(*prune_, "--from", "Where they are");
+    prune_->add_option("--keep-days", keep_days_, "Younger backups stay, and the newest anyway")
+        ->required()
+        ->check(CLI::Range(0.0, 1e5));
     for (CLI::App* command : {restore_, verify_})
         command->add_option("--backup", id_, "Which one, as `list` names it; else the newest");
     list_->add_flag("--json", json_, "Print one JSON object a line");
@@ -236,13 +242,28 @@ Result<int> BackupCommand::check() {
     return checked.lost.empty() ? 0 : info(Code::data_loss).exit_status;
 }
 
+Result<void> BackupCommand::prune() {
+    auto repository = TRY(open());
+    ProgressLine line(progress_);
+    backup::PruneRequest request;
+    request.keep = std::chrono::duration_cast<Span>(
+        std::chrono::duration<double, std::ratio<86400>>(keep_days_));
+    request.progress = [&](size_t object, size_t objects) {
+        line.show(fmt::format("object {} of {}", object, objects));
+    };
+    auto pruned = TRY(backup::run_prune(repository, sys::real_clock(), request));
+    std::printf("removed %zu backups and %zu objects, %s; %zu backups are left\n", pruned.backups,
+                pruned.objects, size_text(pruned.bytes).c_str(), pruned.left);
+    return {};
+}
+
 int BackupCommand::run() {
     log::init("error");
     if (*restore_ || *verify_) {
         auto done = *restore_ ? restore() : check();
         return done ? *done : report(done.error());
     }
-    auto done = *list_ ? list() : take();
+    auto done = *list_ ? list() : *prune_ ? prune() : take();
     return done ? 0 : report(done.error());
 }
 

@@ -27,12 +27,14 @@ class BackupCommand {
     Result<void> list();
     Result<int> restore();
     Result<int> check();
+    Result<void> prune();
     Result<std::string> target() const;
 
     CLI::App* backup_;
     CLI::App* list_;
     CLI::App* restore_;
     CLI::App* verify_;
+    CLI::App* prune_;
     std::string config_file_;
     std::string data_directory_;
     std::string target_;
@@ -41,6 +43,7 @@ class BackupCommand {
     std::string key_file_;
     objects::PlaceOptions place_;
     double every_ = 0;
+    double keep_days_ = 0;
     bool json_ = false;
     bool progress_ = false;
 };

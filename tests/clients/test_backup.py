@@ -91,6 +91,10 @@ class Past:
     def objects(self, name):
         return [p for p in self.folders[name].rglob("objects/??/*") if p.is_file() and not p.name.startswith(".")]
 
+    def forget(self, name, backup_id):
+        found, = self.folders[name].rglob(backup_id)
+        found.unlink()
+
     def choose(self):
         self.moments = self.random.sample(self.moments, MOMENTS)
         for number, moment in enumerate(self.moments):
@@ -124,6 +128,9 @@ def test_another_machine_has_every_moment(past, name):
         # It is a source of its own, and what is there already serves it too.
         said = backup.take(other, place, environment=environment)
         assert int(re.search(r"(\d+) objects sent", said)[1]) < len(past.objects(name)) / 2, said
+        unclear = backup.run(None, "restore", "--from", place, "--data-dir", other.root / "again", environment=environment)
+        assert unclear.returncode == 2 and "say which with --backup" in unclear.stderr, unclear.stderr
+        past.forget(name, re.match(r"backup (\S+):", said)[1])
         for number, moment in enumerate(past.moments):
             found = past.contents_at(other, f"is-{number}", moment)
             assert not (wrong := differences(past.expected[number], found)), f"{moment}: {wrong}"
@@ -247,3 +254,16 @@ def test_every_so_often(tmp_path):
         assert set(ids) & set(listed) <= {max(each for each in ids if each[:11] == hour) for hour in hours}, \
             "of those that --every has made the last of each hour stays"
         assert listed and listed[-1] >= ids[-1]
+
+        prune = ("prune", "--from", place, "--keep-days", "0")
+        for dead in (place / "running").iterdir():  # the one that was terminated
+            done = backup.run(None, *prune)
+            assert done.returncode == 8 and dead.name in done.stderr, done.stderr
+            dead.unlink()
+        server.query(primary("app"), "CREATE TABLE t AS SELECT generate_series(1, 1000)")
+        backup.take(server, place)
+        objects = len(list(place.glob("objects/??/*")))
+        done = backup.run(None, *prune)
+        assert done.returncode == 0 and "; 1 backups are left" in done.stdout, done.stdout + done.stderr
+        assert len(list(place.glob("objects/??/*"))) < objects
+        assert backup.run(None, "verify", "--from", place).returncode == 0

@@ -1,0 +1,131 @@
+#include "backup/prune.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "objects/directory_store.h"
+
+namespace tarn::backup {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct PruneTest : testing::Test {
+    PruneTest() { std::filesystem::create_directories(place_); }
+    ~PruneTest() override { std::filesystem::remove_all(place_); }
+
+    std::unique_ptr<objects::DirectoryStore> store() {
+        return std::make_unique<objects::DirectoryStore>(sys::real_disk(), place_);
+    }
+    Repository repository() { return {store(), objects::Envelope()}; }
+
+    // A backup of one file for each of `contents`.
+    std::string back_up(const std::string& source, const std::vector<std::string>& contents) {
+        auto repository = this->repository();
+        EXPECT_TRUE(repository.look().ok());
+        Manifest manifest;
+        manifest.source = source;
+        manifest.taken = clock_.now();
+        manifest.id = backup_id(clock_.now(), source);
+        for (const std::string& each : contents) {
+            auto part = repository.put_part(each);
+            EXPECT_TRUE(part.ok());
+            manifest.files.push_back({each, each.size(), 0600, {}, {*part}});
+        }
+        EXPECT_TRUE(repository.put_manifest(manifest).ok());
+        return manifest.id;
+    }
+    Result<Pruned> prune(Span keep) {
+        auto repository = this->repository();
+        return run_prune(repository, clock_, {.keep = keep, .progress = {}});
+    }
+    std::set<std::string> contents() {
+        auto repository = this->repository();
+        std::set<std::string> found;
+        auto parts = repository.parts();
+        EXPECT_TRUE(parts.ok());
+        for (const auto& [hash, bytes] : *parts) found.insert(*repository.get_part(hash));
+        return found;
+    }
+
+    std::string place_ = testing::TempDir() + "/prune." + std::to_string(::getpid());
+    sys::SimClock clock_{parse_rfc3339("2026-11-22T10:00:00Z").value()};
+};
+
+TEST_F(PruneTest, OldBackupsGoAndWhatOnlyTheyNamed) {
+    back_up("a", {"old", "both"});
+    clock_.advance(48h);
+    auto kept = back_up("a", {"both", "new"});
+    clock_.advance(1h);
+    auto pruned = prune(24h);
+    ASSERT_TRUE(pruned.ok()) << pruned.error().text();
+    EXPECT_EQ(pruned->backups, 1u);
+    EXPECT_EQ(pruned->objects, 1u);
+    EXPECT_GT(pruned->bytes, 0u);
+    EXPECT_EQ(pruned->left, 1u);
+    EXPECT_EQ(*repository().ids(), std::vector<std::string>{kept});
+    EXPECT_EQ(contents(), (std::set<std::string>{"both", "new"}));
+    EXPECT_TRUE(store()->list("running/")->empty());
+}
+
+TEST_F(PruneTest, TheNewestOfEachSourceStays) {
+    back_up("a", {"older"});
+    clock_.advance(1s);
+    back_up("a", {"a"});
+    clock_.advance(1h);
+    back_up("b", {"b"});
+    clock_.advance(1000h);
+    ASSERT_TRUE(prune(24h).ok());
+    EXPECT_EQ(contents(), (std::set<std::string>{"a", "b"}));
+}
+
+TEST_F(PruneTest, OneThatCannotBeReadStopsIt) {
+    back_up("a", {"old"});
+    clock_.advance(48h);
+    auto damaged = back_up("a", {"new"});
+    clock_.advance(1h);
+    std::filesystem::resize_file(place_ + "/backups/" + damaged, 20);
+    auto pruned = prune(1h);
+    ASSERT_FALSE(pruned.ok());
+    EXPECT_EQ(pruned.error().code(), Code::data_loss);
+    EXPECT_NE(pruned.error().text().find(damaged), std::string::npos) << pruned.error().text();
+    EXPECT_EQ(contents(), (std::set<std::string>{"old", "new"}));
+}
+
+// Y1
+TEST_F(PruneTest, ABackupAndAPruningNeverMeet) {
+    back_up("a", {"old"});
+    clock_.advance(48h);
+    back_up("a", {"new"});
+    clock_.advance(1h);
+    auto first = store(), second = store();
+    {
+        Turn backup(*first, clock_, Turn::Kind::backup);
+        Turn beside(*second, clock_, Turn::Kind::backup);
+        ASSERT_TRUE(backup.begin().ok());
+        ASSERT_TRUE(beside.begin().ok()) << "backups bear each other";
+        EXPECT_EQ(prune(1h).error().code(), Code::unavailable);
+        // However long it takes, as long as it says so.
+        for (int i = 0; i < 20; ++i) {
+            clock_.advance(10min);
+            ASSERT_TRUE(backup.keep().ok());
+            EXPECT_EQ(prune(1h).error().code(), Code::unavailable);
+        }
+        // One that was held up must not go on: a pruning may have been there.
+        EXPECT_EQ(beside.keep().error().code(), Code::unavailable);
+    }
+    EXPECT_EQ(contents(), (std::set<std::string>{"old", "new"}));
+    Turn pruning(*first, clock_, Turn::Kind::pruning);
+    ASSERT_TRUE(pruning.begin().ok());
+    Turn backup(*second, clock_, Turn::Kind::backup);
+    EXPECT_EQ(backup.begin().error().code(), Code::unavailable);
+    EXPECT_EQ(prune(1h).error().code(), Code::unavailable) << "two prunings";
+    EXPECT_EQ(first->list("running/")->size(), 1u) << "who steps back leaves nothing";
+    // It died.
+    clock_.advance(Turn::kFresh + 1min);
+    EXPECT_TRUE(backup.begin().ok());
+}
+
+}  // namespace
+}  // namespace tarn::backup
