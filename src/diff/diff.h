@@ -1,4 +1,4 @@
-// diff.h: what differs between two running databases servers, schema and rows.
+// diff.h: what differs between two running database servers, schema and rows.
 #pragma once
 
 #include <cstdint>
