@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <set>
 
 #include "store/paths.h"
 #include "sys/files.h"
@@ -81,15 +82,16 @@ Result<void> scan_slots(sys::Disk& disk, const char* root, LogId log, uint64_t f
 }
 
 Result<std::vector<uint64_t>> segments_of(sys::Disk& disk, const char* root, LogId log) {
-    constexpr std::string_view kSuffix = ".slots";
-    std::vector<uint64_t> numbers;
+    std::set<uint64_t> numbers;
     for (const std::string& name :
          TRY(sys::list_names(disk, incarnation_directory(root, log).text))) {
         uint64_t number = 0;
         auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
-        if (failure == std::errc() && std::string_view(end) == kSuffix) numbers.push_back(number);
+        std::string_view suffix = end;
+        if (failure == std::errc() && (suffix == ".slots" || suffix == ".pages"))
+            numbers.insert(number);
     }
-    return numbers;
+    return std::vector<uint64_t>(numbers.begin(), numbers.end());
 }
 
 }  // namespace tarn::store
