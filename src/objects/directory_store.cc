@@ -110,7 +110,11 @@ Result<void> DirectoryStore::remove(const std::string& name) {
     int result = disk_->unlink(path.c_str());
     if (result < 0 && result != -ENOENT)
         return errno_error(-result, fmt::format("remove {}", path));
-    return {};
+    if (result < 0) return {};
+    // What is removed next may be what only this one needed.
+    std::string directory = split(path).first;
+    directory.pop_back();
+    return sys::sync_directory(*disk_, directory, sys::SyncSite::object_directory);
 }
 
 }  // namespace tarn::objects

@@ -159,6 +159,9 @@ Result<std::string> Envelope::unwrap(const std::string& name, std::string_view o
                      header.version, kEnvelopeVersion)
             .with_hint("use the newer tarn that wrote it");
     if (header.crc != crc_of(object)) return damaged(name, "its checksum is wrong");
+    if ((header.flags & ~(envelope_flag::zstd | envelope_flag::encrypted)) != 0 ||
+        header.reserved != 0)
+        return damaged(name, "it says what this version does not know");
     if (header.plain_bytes > kObjectBytesMax) return damaged(name, "its length cannot be");
     std::string_view body = object.substr(sizeof header);
     std::string shown;

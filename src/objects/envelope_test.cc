@@ -82,7 +82,7 @@ TEST(Envelope, IsLaidOutAsItsPageSays) {
         if (line.size() > 2 && line[2] >= '0' && line[2] <= '9')
             rows += line.substr(0, line.find(" | ", line.find(" | ", 6) + 3)) + "\n";
     std::string expected;
-#define ROW(field)                                                             \
+#define ROW(field)                                                               \
     expected += fmt::format("| {} | {} | {}\n", offsetof(EnvelopeHeader, field), \
                             sizeof(EnvelopeHeader::field), #field)
     ROW(magic);

@@ -41,7 +41,7 @@ class ObjectStore {
     virtual Result<std::string> get(const std::string& name) = 0;
     // All whose names begin with `prefix`, sorted by name. What is put meanwhile may be among them.
     virtual Result<std::vector<ObjectInfo>> list(const std::string& prefix) = 0;
-    // One that is not there is fine.
+    // One that is not there is fine. When it has answered, the object does not come back.
     virtual Result<void> remove(const std::string& name) = 0;
 };
 
