@@ -5,13 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <map>
 
 #include "backup/inventory.h"
-#include "base/bytes.h"
+#include "backup/saving.h"
+#include "base/log.h"
 #include "sys/clock.h"
 #include "sys/descriptor.h"
 #include "sys/files.h"
@@ -23,134 +21,50 @@ namespace tarn::backup {
 namespace {
 
 constexpr int kAttempts = 5;
-// Changes that are as young as this may be followed by others with the same time.
-constexpr int64_t kTooYoung = 2'000'000'000;
 
-int64_t nanoseconds(const timespec& time) {
-    return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
-
-Result<FileStamp> stamp_of(const sys::File& file) {
-    struct stat status {};
-    if (::fstat(file.fd(), &status) != 0)
-        return errno_error(errno, fmt::format("look at {}", file.path()));
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    int64_t changed = nanoseconds(status.st_ctim);
-    if (nanoseconds(now) - changed < kTooYoung) changed = 0;
-    return FileStamp{status.st_ino, static_cast<uint64_t>(status.st_size), changed};
-}
-
-Result<sys::File> open_first(const FileToSave& file) {
-    auto opened = sys::File::open(sys::real_disk(), file.sources.front(), O_RDONLY);
-    for (size_t at = 1; !opened && opened.error().code() == Code::not_found; ++at) {
-        if (at == file.sources.size()) return opened;
-        opened = sys::File::open(sys::real_disk(), file.sources[at], O_RDONLY);
-    }
-    return opened;
-}
-
-// Nothing was ever written there, or it was given back: it reads as zeros, and need not be read.
-bool is_hole(const sys::File& file, uint64_t at, uint64_t size) {
-    off_t data = ::lseek(file.fd(), static_cast<off_t>(at), SEEK_DATA);
-    return data < 0 ? errno == ENXIO : static_cast<uint64_t>(data) >= at + size;
-}
-
+// From an inventory to a manifest in its place.
 class Run {
   public:
-    Run(Repository& repository, Turn& turn, const BackupRequest& request, std::string source,
-        const std::optional<Manifest>& before)
-        : repository_(repository), turn_(turn), request_(request) {
-        manifest_.source = std::move(source);
-        if (!before) return;
-        for (const SavedFile& file : before->files) before_[file.path] = &file;
-    }
+    Run(Repository& repository, Turn& turn, const BackupRequest& request)
+        : repository_(repository), turn_(turn), request_(request) {}
 
-    Result<Manifest> save(Inventory inventory) {
-        manifest_.taken = inventory.taken;
-        manifest_.version = request_.version;
-        manifest_.encrypted = repository_.encrypts();
-        manifest_.directories = std::move(inventory.directories);
-        manifest_.problems = std::move(inventory.problems);
+    Result<Manifest> save(Inventory inventory, std::string source, const Manifest* before) {
+        Manifest manifest;
+        manifest.source = std::move(source);
+        manifest.taken = inventory.taken;
+        manifest.version = request_.version;
+        manifest.encrypted = repository_.encrypts();
+        manifest.directories = std::move(inventory.directories);
         progress_.files = inventory.files.size();
+        Saving saving(repository_, before, [this] { return go_on(); });
+        saving.problems = std::move(inventory.problems);
         for (const FileToSave& file : inventory.files) {
             ++progress_.file;
             TRY(go_on());
-            manifest_.files.push_back(TRY_CTX(save(file), "back up {}", file.path));
-            by_inode_[manifest_.files.back().stamp.inode] = manifest_.files.size() - 1;
+            auto saved = TRY_CTX(saving.save(file), "back up {}", file.path);
+            if (saved) manifest.files.push_back(std::move(*saved));
         }
-        manifest_.id = backup_id(manifest_.taken, manifest_.source);
+        manifest.problems = std::move(saving.problems);
+        manifest.id = backup_id(manifest.taken, manifest.source);
         TRY(turn_.keep());
-        TRY(repository_.put_manifest(manifest_));
-        return std::move(manifest_);
+        TRY(repository_.put_manifest(manifest));
+        TRY(check_objects(manifest));
+        return manifest;
     }
 
   private:
-    Result<SavedFile> save(const FileToSave& file) {
-        SavedFile saved{file.path, file.bytes, file.mode, {}, {}};
-        if (file.contents) {
-            saved.bytes = file.contents->size();
-            if (saved.bytes > 0) saved.parts = {TRY(repository_.put_part(*file.contents))};
-            return saved;
-        }
-        auto opened = TRY(open_first(file));
-        saved.stamp = TRY(stamp_of(opened));
-        if (is_unchanged(saved, file)) {
-            saved.parts = before_[file.path]->parts;
-            return saved;
-        }
-        // Lives of a lineage share segments of WAL.
-        if (const SavedFile* same = same_file(saved, file)) {
-            saved.parts = same->parts;
-            return saved;
-        }
-        // Of a file that is written to behind what is taken the stamp says nothing.
-        if (file.data_bytes < file.bytes) saved.stamp.changed = 0;
-        std::string part;
-        for (uint64_t at = 0; at < file.bytes; at += kPartBytes) {
-            uint64_t size = std::min(kPartBytes, file.bytes - at);
-            if (is_hole(opened, at, size) || at >= file.data_bytes) {
-                saved.parts.emplace_back();
-                continue;
+    // One that took this backup for dead may have pruned what it counted on.
+    Result<void> check_objects(const Manifest& manifest) {
+        if (!TRY(turn_.met_pruning())) return {};
+        TRY(repository_.look());
+        for (const SavedFile& file : manifest.files)
+            for (const std::string& part : file.parts) {
+                if (part.empty() || repository_.has_part(part)) continue;
+                TRY(repository_.forget(manifest.id));
+                return error(Code::unavailable, "{} was pruned meanwhile", repository_.place())
+                    .with_hint("begin the backup again");
             }
-            part.assign(size, '\0');
-            auto read = opened.read_some(part.data(), std::min(size, file.data_bytes - at), at);
-            // One bad place of the disk is no reason to have no backup: it becomes a hole.
-            if (!read && read.error().os_errno() == EIO) {
-                manifest_.problems.push_back(fmt::format("{} bytes from byte {} of {}: {}", size,
-                                                         at, file.path, read.error().message()));
-                saved.stamp.changed = 0;
-                saved.parts.emplace_back();
-                continue;
-            }
-            TRY(std::move(read));
-            saved.parts.push_back(
-                is_zeros(part.data(), part.size()) ? "" : TRY(repository_.put_part(part)));
-            TRY(go_on());
-        }
-        return saved;
-    }
-
-    // The same file, of which the same was taken before, and it is there.
-    bool is_unchanged(const SavedFile& saved, const FileToSave& file) {
-        auto found = before_.find(file.path);
-        return found != before_.end() && saved.stamp.changed != 0 &&
-               found->second->stamp == saved.stamp && found->second->bytes == saved.bytes &&
-               file.data_bytes == file.bytes &&
-               std::all_of(found->second->parts.begin(), found->second->parts.end(),
-                           [&](const std::string& part) {
-                               return part.empty() || repository_.has_part(part);
-                           });
-    }
-
-    // What was saved already under another name.
-    const SavedFile* same_file(const SavedFile& saved, const FileToSave& file) const {
-        auto found = by_inode_.find(saved.stamp.inode);
-        if (found == by_inode_.end() || file.data_bytes < file.bytes) return nullptr;
-        const SavedFile& other = manifest_.files[found->second];
-        bool same =
-            saved.stamp.changed != 0 && other.stamp == saved.stamp && other.bytes == saved.bytes;
-        return same ? &other : nullptr;
+        return {};
     }
 
     Result<void> go_on() {
@@ -162,11 +76,14 @@ class Run {
     Repository& repository_;
     Turn& turn_;
     const BackupRequest& request_;
-    std::map<std::string, const SavedFile*> before_;
-    std::map<uint64_t, size_t> by_inode_;  // of manifest_.files
-    Manifest manifest_;
     BackupProgress progress_;
 };
+
+// Ids begin with the time: 20261122T10...
+bool same_hour(const std::string& id, const std::string& other) {
+    constexpr size_t kHour = 11;
+    return !id.empty() && id.substr(0, kHour) == other.substr(0, kHour);
+}
 
 // Held while a backup of this data directory runs. The kernel lets go of it however it ends.
 Result<sys::Descriptor> lock(const std::string& scratch) {
@@ -189,6 +106,19 @@ Result<std::string> source_id(const std::string& scratch) {
     return id;
 }
 
+// What a place looks like whose mount is gone, and a clock that was ahead.
+Result<void> check_before(const Repository& repository, const BackupRequest& request,
+                          const std::optional<Manifest>& before) {
+    if (!request.replaces.empty() && !before)
+        return error(Code::io_error, "the backups that were in {} are not there any more",
+                     repository.place())
+            .with_hint("look whether the right place is mounted there, then begin anew");
+    if (before && before->taken > sys::real_clock().now())
+        return error(Code::bad_request, "backup {} of this server is from the future", before->id)
+            .with_hint("set the clock, or remove the object backups/" + before->id);
+    return {};
+}
+
 }  // namespace
 
 Result<Manifest> run_backup(Repository& repository, const BackupRequest& request) {
@@ -200,10 +130,12 @@ Result<Manifest> run_backup(Repository& repository, const BackupRequest& request
     TRY(turn->begin());
     TRY(repository.look());
     auto before = TRY(repository.newest_of(source));
+    TRY(check_before(repository, request, before));
     for (int attempt = 1;; ++attempt) {
         auto done = [&]() -> Result<Manifest> {
             auto inventory = TRY(take_inventory(request.data_directory, scratch, request.owner));
-            return Run(repository, *turn, request, source, before).save(std::move(inventory));
+            return Run(repository, *turn, request)
+                .save(std::move(inventory), source, before ? &*before : nullptr);
         }();
         // A branch that is dropped meanwhile goes whatever is held; without it there is nothing
         // missing.
@@ -214,6 +146,11 @@ Result<Manifest> run_backup(Repository& repository, const BackupRequest& request
                          done.error().message())
                 .with_hint("try again in a moment");
         TRY(sys::remove_tree(sys::real_disk(), scratch + "/meta.db"));
+        // What it held the new one holds too. Before the turn ends: a pruning may count on it then.
+        if (done && done->problems.empty() && same_hour(request.replaces, done->id)) {
+            auto gone = repository.forget(request.replaces);
+            if (!gone) log::warn("backup: {}", gone.error().text());
+        }
         return done;
     }
 }

@@ -23,6 +23,7 @@ struct BackupRequest {
     std::string data_directory;
     compute::ComputeUser owner;  // of the store
     std::string version;         // of the program
+    std::string replaces;        // an earlier one of the same run: of one hour the last one stays
     std::function<void(const BackupProgress&)> progress;
 };
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <iterator>
 #include <thread>
@@ -23,6 +24,10 @@ constexpr uint64_t kAll = ~uint64_t{0};
 constexpr auto kLongestStart = std::chrono::seconds(120);
 constexpr auto kBetweenLooks = std::chrono::milliseconds(100);
 
+bool is_damage(const Error& failure) {
+    return failure.code() == Code::data_loss || failure.os_errno() == EIO;
+}
+
 Result<compute::MomentSource> newest_moment(const store::Store& store, uint64_t lineage) {
     auto deadline = std::chrono::steady_clock::now() + kLongestStart;
     for (;;) {
@@ -39,10 +44,14 @@ std::string LineageFiles::below(const std::string& path) const {
     return path.substr(data_directory_.size() + 1);
 }
 
-// A file that is not there is none.
-Result<void> LineageFiles::add_file(const std::string& path, Inventory& inventory, uint64_t most) {
+// A file that is not there is none, or a problem.
+Result<void> LineageFiles::add_file(const std::string& path, Inventory& inventory, uint64_t most,
+                                    bool must_be) {
     auto file = sys::File::open(store_.disk(), path, O_RDONLY);
-    if (!file && file.error().code() == Code::not_found) return {};
+    if (!file && file.error().code() == Code::not_found) {
+        if (must_be) inventory.problems.push_back(below(path) + " is not there");
+        return {};
+    }
     uint64_t size = std::min(TRY(TRY(std::move(file)).size()), most);
     inventory.files.push_back({below(path), {path}, size, size});
     return {};
@@ -64,7 +73,7 @@ Result<void> LineageFiles::read_points(uint64_t lineage) {
         for (uint32_t each : points_[log]) {
             auto point = store_.restore_point({log, each});
             // It is taken along as it is; what it named nobody can say.
-            if (!point && point.error().code() == Code::data_loss) {
+            if (!point && is_damage(point.error())) {
                 problems_[lineage].push_back(point.error().message());
                 sealed_[log] = kAll;
                 continue;
@@ -100,7 +109,8 @@ Result<void> LineageFiles::list_life(store::LogId log, bool newest, Inventory& i
         TRY(add_file(store::restore_point_path(store_.root().c_str(), log, number).text,
                      inventory));
     for (uint32_t number : indexes_[log])
-        TRY(add_file(store::index_path(store_.root().c_str(), log, number).text, inventory));
+        TRY(add_file(store::index_path(store_.root().c_str(), log, number).text, inventory, kAll,
+                     true));
     TRY(list_log(log, inventory));
     for (const char* name : {store::kWalDirectory, store::kWalArchiveDirectory})
         if (TRY(sys::exists(store_.disk(), directory + "/" + name)))
@@ -123,7 +133,7 @@ Result<void> LineageFiles::list_log(store::LogId log, Inventory& inventory) {
         for (bool headers : {false, true})
             TRY(add_file(store::segment_path(store_.root().c_str(), log, segment, headers).text,
                          inventory,
-                         slots * (headers ? sizeof(store::SlotHeader) : store::kBlockBytes)));
+                         slots * (headers ? sizeof(store::SlotHeader) : store::kBlockBytes), true));
     }
     return {};
 }
@@ -134,8 +144,8 @@ Result<void> LineageFiles::list_wal(store::LogId log, bool newest, Inventory& in
     if (newest) {
         auto found = newest_moment(store_, log.lineage);
         // Damaged, or a start that hangs: this WAL is taken as it is, and all other branches.
-        bool unclear = !found && (found.error().code() == Code::data_loss ||
-                                  found.error().code() == Code::unavailable);
+        bool unclear =
+            !found && (is_damage(found.error()) || found.error().code() == Code::unavailable);
         if (!found && !unclear) return std::move(found).error();
         // If another life has begun meanwhile, this one's WAL has its last end.
         bool moved_on = TRY(store_.incarnations(log.lineage)).back() != log.incarnation;
@@ -168,9 +178,12 @@ Result<void> LineageFiles::list_wal(store::LogId log, bool newest, Inventory& in
         }
         inventory.files.push_back(std::move(file));
     }
-    if (source)
-        add_contents(compute::durable_note_path(store_, log),
-                     compute::durable_note(source->end.end), inventory);
+    if (!newest) return {};
+    // What is known to be missing must be missed there too.
+    auto durable = source ? Result<Lsn>(source->end.end) : compute::known_durable(store_, log);
+    if (durable && durable->valid())
+        add_contents(compute::durable_note_path(store_, log), compute::durable_note(*durable),
+                     inventory);
     return {};
 }
 

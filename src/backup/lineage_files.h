@@ -31,7 +31,7 @@ class LineageFiles {
     Result<void> list_log(store::LogId log, Inventory& inventory);
     Result<void> list_wal(store::LogId log, bool newest, Inventory& inventory);
     Result<void> add_file(const std::string& path, Inventory& inventory,
-                          uint64_t most = ~uint64_t{0});
+                          uint64_t most = ~uint64_t{0}, bool must_be = false);
     void add_contents(const std::string& path, std::string contents, Inventory& inventory) const;
     std::string below(const std::string& path) const;
 

@@ -65,6 +65,11 @@ uint64_t Manifest::bytes() const {
     return sum;
 }
 
+bool may_have_holes(const std::string& path) {
+    return path.ends_with(".pages") || path.ends_with(".slots") ||
+           path.find("/wal/") != path.npos || path.find("/wal_archive/") != path.npos;
+}
+
 std::string sortable(Time time) {
     auto second = std::chrono::floor<std::chrono::seconds>(time);
     std::string text = rfc3339(second);

@@ -26,6 +26,10 @@ struct FileStamp {
     bool operator==(const FileStamp&) const = default;
 };
 
+// Pages and WAL are useful also with a hole in them: whoever reads one finds that a checksum is
+// wrong. Everything else is there whole or not at all.
+bool may_have_holes(const std::string& path);
+
 struct SavedFile {
     std::string path;  // below the data directory
     uint64_t bytes = 0;

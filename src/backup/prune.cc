@@ -14,24 +14,32 @@ struct Choice {
     size_t stay = 0;
 };
 
-// From the newest to the oldest: the first of each source stays.
-Result<Choice> choose(Repository& repository, Time oldest) {
+// From the newest to the oldest: of each source all up to the first without problems stay.
+Result<Choice> choose(Repository& repository, Time now, Time oldest) {
     Choice choice;
-    std::set<std::string> sources;
+    std::set<std::string> sources;  // of which a good one has been seen
     auto ids = TRY(repository.ids());
+    if (!ids.empty() && ids.back() > sortable(now + Turn::kFresh))
+        return error(Code::bad_request, "backup {} is from the future", ids.back())
+            .with_hint(
+                "which one is the newest is not known, so nothing was removed; set the clock, or "
+                "remove the object backups/" +
+                ids.back());
     for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
+        if (sources.contains(source_in(*id)) && *id < sortable(oldest)) {
+            choice.go.push_back(*id);
+            continue;
+        }
         auto manifest = repository.manifest(*id);
-        if (!manifest)
+        if (!manifest && manifest.error().code() == Code::data_loss)
             return std::move(manifest).error().with_hint(
                 "which objects it needs is not known, so nothing was removed; remove the object "
                 "backups/" +
                 *id + " if it is to go");
-        if (!sources.insert(manifest->source).second && manifest->taken < oldest) {
-            choice.go.push_back(*id);
-            continue;
-        }
+        auto kept = TRY_CTX(std::move(manifest), "read backup {}, which is to stay", *id);
         ++choice.stay;
-        for (const SavedFile& file : manifest->files)
+        if (kept.problems.empty()) sources.insert(source_in(*id));
+        for (const SavedFile& file : kept.files)
             choice.parts.insert(file.parts.begin(), file.parts.end());
     }
     return choice;
@@ -41,8 +49,8 @@ Result<Choice> choose(Repository& repository, Time oldest) {
 
 Result<Pruned> run_prune(Repository& repository, sys::Clock& clock, const PruneRequest& request) {
     auto turn = repository.turn(clock, Turn::Kind::pruning);
-    TRY(turn->begin());
-    auto choice = TRY(choose(repository, clock.now() - request.keep));
+    TRY(turn->begin(request.patience));
+    auto choice = TRY(choose(repository, clock.now(), clock.now() - request.keep));
     Pruned pruned;
     pruned.left = choice.stay;
     for (const std::string& id : choice.go) {

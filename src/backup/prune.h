@@ -14,7 +14,10 @@
 namespace tarn::backup {
 
 struct PruneRequest {
-    Span keep{};  // backups that are younger stay; so does the newest of each source
+    // Backups that are younger stay; so do, of each source, the newest and the newest without
+    // problems.
+    Span keep{};
+    Span patience{};  // how long to wait for a backup that is under way
     std::function<void(size_t object, size_t objects)> progress;
 };
 

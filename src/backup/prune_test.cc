@@ -21,12 +21,14 @@ struct PruneTest : testing::Test {
     Repository repository() { return {store(), objects::Envelope()}; }
 
     // A backup of one file for each of `contents`.
-    std::string back_up(const std::string& source, const std::vector<std::string>& contents) {
+    std::string back_up(const std::string& source, const std::vector<std::string>& contents,
+                        std::vector<std::string> problems = {}) {
         auto repository = this->repository();
         EXPECT_TRUE(repository.look().ok());
         Manifest manifest;
         manifest.source = source;
         manifest.taken = clock_.now();
+        manifest.problems = std::move(problems);
         manifest.id = backup_id(clock_.now(), source);
         for (const std::string& each : contents) {
             auto part = repository.put_part(each);
@@ -38,7 +40,7 @@ struct PruneTest : testing::Test {
     }
     Result<Pruned> prune(Span keep) {
         auto repository = this->repository();
-        return run_prune(repository, clock_, {.keep = keep, .progress = {}});
+        return run_prune(repository, clock_, {.keep = keep, .patience = {}, .progress = {}});
     }
     std::set<std::string> contents() {
         auto repository = this->repository();
@@ -66,7 +68,9 @@ TEST_F(PruneTest, OldBackupsGoAndWhatOnlyTheyNamed) {
     EXPECT_EQ(pruned->left, 1u);
     EXPECT_EQ(*repository().ids(), std::vector<std::string>{kept});
     EXPECT_EQ(contents(), (std::set<std::string>{"both", "new"}));
-    EXPECT_TRUE(store()->list("running/")->empty());
+    ASSERT_EQ(store()->list("running/")->size(), 1u) << "its trace";
+    EXPECT_TRUE(prune(24h).ok());
+    EXPECT_EQ(store()->list("running/")->size(), 1u) << "the last one's";
 }
 
 TEST_F(PruneTest, TheNewestOfEachSourceStays) {
@@ -121,10 +125,62 @@ TEST_F(PruneTest, ABackupAndAPruningNeverMeet) {
     Turn backup(*second, clock_, Turn::Kind::backup);
     EXPECT_EQ(backup.begin().error().code(), Code::unavailable);
     EXPECT_EQ(prune(1h).error().code(), Code::unavailable) << "two prunings";
-    EXPECT_EQ(first->list("running/")->size(), 1u) << "who steps back leaves nothing";
+    EXPECT_EQ(first->list("running/")->size(), 2u) << "who steps back leaves at most a trace";
     // It died.
     clock_.advance(Turn::kFresh + 1min);
     EXPECT_TRUE(backup.begin().ok());
+}
+
+// Y1
+TEST_F(PruneTest, ABackupThatWasTakenForDeadNoticesIt) {
+    back_up("a", {"a"});
+    auto mine = store();
+    sys::SimClock behind(clock_.now() - 1h);
+    Turn backup(*mine, behind, Turn::Kind::backup);
+    ASSERT_TRUE(backup.begin().ok());
+    EXPECT_FALSE(*backup.met_pruning());
+    ASSERT_TRUE(prune(1h).ok()) << "to this clock the backup has been dead for long";
+    EXPECT_TRUE(*backup.met_pruning());
+    backup.end();
+    ASSERT_TRUE(backup.begin().ok());
+    EXPECT_FALSE(*backup.met_pruning()) << "that was before";
+}
+
+TEST_F(PruneTest, AClockThatIsAheadMakesNobodyDead) {
+    back_up("a", {"a"});
+    auto mine = store();
+    sys::SimClock ahead(clock_.now() + 1h);
+    Turn backup(*mine, ahead, Turn::Kind::backup);
+    ASSERT_TRUE(backup.begin().ok());
+    EXPECT_EQ(prune(1h).error().code(), Code::unavailable);
+}
+
+TEST_F(PruneTest, WhileABackupIsReadNothingIsPruned) {
+    back_up("a", {"a"});
+    auto mine = store();
+    Turn reader(*mine, clock_, Turn::Kind::reader);
+    ASSERT_TRUE(reader.begin().ok());
+    EXPECT_EQ(prune(1h).error().code(), Code::unavailable);
+    auto others = store();
+    Turn backup(*others, clock_, Turn::Kind::backup);
+    EXPECT_TRUE(backup.begin().ok());
+}
+
+TEST_F(PruneTest, ABackupFromTheFutureStopsIt) {
+    back_up("a", {"a"});
+    clock_.step(-24h);
+    back_up("a", {"b"});
+    EXPECT_EQ(prune(0h).error().code(), Code::bad_request);
+    EXPECT_EQ(contents(), (std::set<std::string>{"a", "b"}));
+}
+
+TEST_F(PruneTest, TheNewestWithoutProblemsStays) {
+    back_up("a", {"whole"});
+    clock_.advance(1h);
+    back_up("a", {"holed"}, {"a bad place of the disk"});
+    clock_.advance(48h);
+    ASSERT_TRUE(prune(1h).ok());
+    EXPECT_EQ(contents(), (std::set<std::string>{"whole", "holed"}));
 }
 
 }  // namespace

@@ -45,7 +45,12 @@ Result<std::string> Repository::put_part(std::string_view contents) {
     if (known_.contains(hash)) return hash;
     std::string name = object_name(hash);
     std::string object = TRY(envelope_.wrap(name, contents));
-    TRY(store_->put(name, object));
+    auto put = store_->put(name, object);
+    // To who takes a backup, what is not found is a file of a branch that is gone.
+    if (!put && put.error().code() == Code::not_found)
+        return error(Code::io_error, "{} is not there any more: {}", place(),
+                     put.error().message());
+    TRY(std::move(put));
     known_.insert(hash);
     ++sent_.objects;
     sent_.bytes += object.size();
@@ -80,7 +85,9 @@ Result<void> Repository::forget(const std::string& id) {
 Result<std::string> Repository::only_newest() {
     std::map<std::string, std::string> newest;  // of each source
     for (const std::string& id : TRY(ids())) newest[source_in(id)] = id;
-    if (newest.empty()) return std::string();
+    if (newest.empty())
+        return error(Code::not_found, "there is no backup in {}", place())
+            .with_hint("make one with: tarn backup --to ...");
     if (newest.size() == 1) return newest.begin()->second;
     std::string all;
     for (const auto& [source, id] : newest) all += (all.empty() ? "" : ", ") + id;
@@ -91,22 +98,14 @@ Result<std::string> Repository::only_newest() {
 }
 
 Result<Manifest> Repository::manifest(const std::string& id) {
-    std::string wanted = id;
-    if (wanted.empty()) {
-        auto all = TRY(ids());
-        if (all.empty())
-            return error(Code::not_found, "there is no backup in {}", place())
-                .with_hint("make one with: tarn backup --to ...");
-        wanted = all.back();
-    }
-    std::string name = manifest_name(wanted);
+    std::string name = manifest_name(id);
     auto object = store_->get(name);
     if (!object && object.error().code() == Code::not_found)
-        return error(Code::not_found, "there is no backup '{}' in {}", wanted, place())
+        return error(Code::not_found, "there is no backup '{}' in {}", id, place())
             .with_hint("tarn backup list says which there are");
     auto contents = TRY(envelope_.unwrap(name, TRY(std::move(object))));
     auto manifest = TRY_CTX(decode_manifest(contents), "read {}", name);
-    if (manifest.id != wanted)
+    if (manifest.id != id)
         return error(Code::data_loss, "object {} is damaged: it is that of {}", name, manifest.id);
     return manifest;
 }

@@ -58,9 +58,9 @@ class Repository {
     Result<void> put_manifest(const Manifest& manifest);
     // The manifest only: objects stay, for another backup may be about to name them.
     Result<void> forget(const std::string& id);
-    // The newest one, if all there are come from one source; bad_request otherwise.
+    // The newest one, if all there are come from one source; bad_request otherwise, not_found if
+    // there is none.
     Result<std::string> only_newest();
-    // "": the newest. not_found if there is none.
     Result<Manifest> manifest(const std::string& id);
     // The newest of that source, if it can be read.
     Result<std::optional<Manifest>> newest_of(const std::string& source);

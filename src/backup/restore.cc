@@ -1,6 +1,7 @@
 #include "backup/restore.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 #include "base/bytes.h"
 #include "compute/files.h"
 #include "compute/layout.h"
+#include "sys/clock.h"
+#include "sys/descriptor.h"
 #include "sys/files.h"
 
 namespace tarn::backup {
@@ -22,14 +25,6 @@ constexpr size_t kRun = 8192;
 // The object is not what it was. Any other failure only says that it could not be fetched now.
 bool is_damage(const Error& failure) {
     return failure.code() == Code::data_loss || failure.code() == Code::not_found;
-}
-
-// Pages and WAL are useful also with a hole in them: whoever reads one finds that a checksum is
-// wrong. Everything else is read whole or not at all.
-bool may_have_holes(const std::string& path) {
-    auto name = std::filesystem::path(path).filename().string();
-    return name.ends_with(".pages") || name.ends_with(".slots") ||
-           path.find("/wal/") != path.npos || path.find("/wal_archive/") != path.npos;
 }
 
 class Restoring {
@@ -145,6 +140,44 @@ Result<void> sync_all(const std::string& directory) {
     return {};
 }
 
+// What is held while a backup is read: no pruning begins meanwhile.
+struct Reading {
+    std::unique_ptr<Turn> turn;  // none where nothing can be written
+    Manifest manifest;
+    Result<void> go_on() { return turn ? turn->keep() : Result<void>(); }
+};
+
+Result<Reading> begin_reading(Repository& repository, const std::string& wanted) {
+    std::string id = wanted.empty() ? TRY(repository.only_newest()) : wanted;
+    TRY(repository.manifest(id));  // before anything is made in a place that is none
+    auto turn = repository.turn(sys::real_clock(), Turn::Kind::reader);
+    auto begun = turn->begin();
+    bool read_only = !begun && (begun.error().code() == Code::permission_denied ||
+                                begun.error().os_errno() == EROFS);
+    if (!begun && !read_only) return std::move(begun).error();
+    if (read_only) turn.reset();
+    return Reading{std::move(turn), TRY(repository.manifest(id))};
+}
+
+// Makes the directory, empty, for this process alone: its lock is held as long as the descriptor.
+Result<sys::Descriptor> claim(const std::string& directory) {
+    TRY(compute::make_directories(directory));
+    sys::Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd.is_open()) return errno_error(errno, "open " + directory);
+    struct stat mine {
+    }, there{};
+    bool taken = ::flock(fd.fd(), LOCK_EX | LOCK_NB) != 0;
+    // Whoever held it may have given it its last name meanwhile.
+    bool moved = !taken && (::fstat(fd.fd(), &mine) != 0 ||
+                            ::stat(directory.c_str(), &there) != 0 || mine.st_ino != there.st_ino);
+    if (taken || moved)
+        return error(Code::unavailable, "another restore is at work in {}", directory)
+            .with_hint("wait for it, or end it");
+    for (const std::string& name : TRY(sys::list_names(sys::real_disk(), directory)))
+        TRY(sys::remove_tree(sys::real_disk(), directory + "/" + name));
+    return fd;
+}
+
 Result<void> put_in_place(const std::string& made, const std::string& target) {
     TRY(sync_all(made));
     if (int result = sys::real_disk().rename(made.c_str(), target.c_str()); result < 0)
@@ -159,11 +192,10 @@ Result<void> put_in_place(const std::string& made, const std::string& target) {
 Result<Restored> run_restore(Repository& repository, const RestoreRequest& request) {
     const std::string& target = request.data_directory;
     TRY(check_target(target));
-    std::string id = request.backup.empty() ? TRY(repository.only_newest()) : request.backup;
-    Restored restored{TRY(repository.manifest(id)), {}};
+    auto reading = TRY(begin_reading(repository, request.backup));
     std::string beside = target + ".restoring";
-    TRY(sys::remove_tree(sys::real_disk(), beside));
-    TRY(compute::make_directories(beside));
+    auto claimed = TRY(claim(beside));
+    Restored restored{std::move(reading.manifest), {}};
     auto filled = [&]() -> Result<void> {
         // Computes of an unprivileged user pass through it; what is inside has modes of its own.
         if (::chmod(beside.c_str(), 0755) != 0) return errno_error(errno, "open " + beside);
@@ -172,6 +204,7 @@ Result<Restored> run_restore(Repository& repository, const RestoreRequest& reque
         for (const SavedFile& file : restored.manifest.files) {
             if (request.progress) request.progress(++number, restored.manifest.files.size());
             TRY_CTX(restoring.restore(file), "restore {}", file.path);
+            TRY(reading.go_on());
         }
         restored.lost = std::move(restoring.lost);
         for (const std::string& directory : restored.manifest.directories)
@@ -186,12 +219,14 @@ Result<Restored> run_restore(Repository& repository, const RestoreRequest& reque
 
 Result<Restored> check_backup(Repository& repository, const std::string& id,
                               const std::function<void(size_t file, size_t files)>& progress) {
-    Restored checked{TRY(repository.manifest(id)), {}};
+    auto reading = TRY(begin_reading(repository, id));
+    Restored checked{std::move(reading.manifest), {}};
     Restoring checking(repository, "");
     size_t number = 0;
     for (const SavedFile& file : checked.manifest.files) {
         if (progress) progress(++number, checked.manifest.files.size());
         TRY(checking.check(file));
+        TRY(reading.go_on());
     }
     checked.lost = std::move(checking.lost);
     return checked;

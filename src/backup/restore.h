@@ -25,7 +25,7 @@ struct Lost {
 
 struct RestoreRequest {
     std::string data_directory;  // absent, or empty
-    std::string backup;          // "": the newest
+    std::string backup;          // "": the newest, if all are of one source
     compute::ComputeUser user;   // whose the store is to be
     std::function<void(size_t file, size_t files)> progress;
 };

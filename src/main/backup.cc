@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -50,6 +51,11 @@ std::string size_text(uint64_t bytes) {
     return fmt::format("{} MiB", bytes >> 20);
 }
 
+void print_problems(const backup::Manifest& manifest) {
+    for (const std::string& problem : manifest.problems)
+        std::printf("damaged before it was backed up: %s\n", problem.c_str());
+}
+
 void print_lost(const backup::Lost& lost) {
     if (lost.whole_file)
         std::printf("lost: %s: %s\n", lost.path.c_str(), lost.why.c_str());
@@ -67,12 +73,6 @@ bool wait_for_next(Clock::time_point begun, double seconds, const sigset_t& sign
     if (left < 0) left = 0;
     timespec wait{left / 1'000'000'000, left % 1'000'000'000};
     return ::sigtimedwait(&signals, nullptr, &wait) < 0;
-}
-
-// Ids begin with the time: 20261122T10...
-bool same_hour(const std::string& id, const std::string& other) {
-    constexpr size_t kHour = 11;
-    return !id.empty() && id.substr(0, kHour) == other.substr(0, kHour);
 }
 
 }  // namespace
@@ -101,8 +101,13 @@ BackupCommand::BackupCommand(CLI::App& app) {
     prune_->add_option("--keep-days", keep_days_, "Younger backups stay, and the newest anyway")
         ->required()
         ->check(CLI::Range(0.0, 1e5));
+    prune_->add_option("--wait", wait_, "Seconds to wait for a backup that is under way")
+        ->check(CLI::Range(0.0, 86400.0))
+        ->capture_default_str();
     for (CLI::App* command : {restore_, verify_})
-        command->add_option("--backup", id_, "Which one, as `list` names it; else the newest");
+        command->add_option(
+            "--backup", id_,
+            "Which one, as `list` names it; else the newest, if all are of one server");
     list_->add_flag("--json", json_, "Print one JSON object a line");
 }
 
@@ -135,7 +140,6 @@ Result<void> BackupCommand::take() {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
-    std::string previous;
     for (;;) {
         auto begun = Clock::now();
         ProgressLine line(progress_);
@@ -150,14 +154,9 @@ Result<void> BackupCommand::take() {
                         done->files.size(), size_text(done->bytes()).c_str(),
                         static_cast<unsigned long long>(repository.sent().objects),
                         size_text(repository.sent().bytes).c_str());
-            for (const std::string& problem : done->problems)
-                std::printf("damaged before it was backed up: %s\n", problem.c_str());
+            print_problems(*done);
             std::fflush(stdout);
-            // What it held the new one holds too; the last of each hour stays.
-            auto gone =
-                same_hour(previous, done->id) ? repository.forget(previous) : Result<void>();
-            if (!gone) report(gone.error());  // there is one more than need be
-            previous = done->id;
+            request.replaces = done->id;
         }
         if (every_ == 0 || (!done && !info(done.error().code()).retryable)) {
             TRY(std::move(done));
@@ -220,13 +219,15 @@ Result<int> BackupCommand::restore() {
         line.show(fmt::format("file {} of {}", file, files));
     };
     auto restored = TRY(backup::run_restore(repository, request));
+    print_problems(restored.manifest);
     for (const backup::Lost& lost : restored.lost) print_lost(lost);
     std::printf("restored %s, taken %s, to %s\nstart it: tarn serve --data-dir %s\n",
                 restored.manifest.id.c_str(), rfc3339(restored.manifest.taken).c_str(),
                 request.data_directory.c_str(), request.data_directory.c_str());
-    if (restored.lost.empty()) return 0;
+    size_t missing = restored.lost.size() + restored.manifest.problems.size();
+    if (missing == 0) return 0;
     std::printf("%zu parts are lost: tarn verify --data-dir %s says which moments rest on them\n",
-                restored.lost.size(), request.data_directory.c_str());
+                missing, request.data_directory.c_str());
     return info(Code::data_loss).exit_status;
 }
 
@@ -236,16 +237,20 @@ Result<int> BackupCommand::check() {
     auto checked = TRY(backup::check_backup(repository, id_, [&](size_t file, size_t files) {
         line.show(fmt::format("file {} of {}", file, files));
     }));
+    print_problems(checked.manifest);
     for (const backup::Lost& lost : checked.lost) print_lost(lost);
-    std::printf("%s: %s\n", checked.manifest.id.c_str(),
-                checked.lost.empty() ? "whole" : "damaged");
-    return checked.lost.empty() ? 0 : info(Code::data_loss).exit_status;
+    bool whole = checked.lost.empty() && checked.manifest.problems.empty();
+    std::printf("%s: %s\n", checked.manifest.id.c_str(), whole ? "whole" : "damaged");
+    return whole ? 0 : info(Code::data_loss).exit_status;
 }
 
 Result<void> BackupCommand::prune() {
+    if (!std::isfinite(keep_days_))
+        return error(Code::invalid_argument, "--keep-days is no number of days");
     auto repository = TRY(open());
     ProgressLine line(progress_);
     backup::PruneRequest request;
+    request.patience = std::chrono::seconds(static_cast<int64_t>(wait_));
     request.keep = std::chrono::duration_cast<Span>(
         std::chrono::duration<double, std::ratio<86400>>(keep_days_));
     request.progress = [&](size_t object, size_t objects) {

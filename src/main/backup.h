@@ -44,6 +44,7 @@ class BackupCommand {
     objects::PlaceOptions place_;
     double every_ = 0;
     double keep_days_ = 0;
+    double wait_ = 300;
     bool json_ = false;
     bool progress_ = false;
 };

@@ -255,8 +255,8 @@ def test_every_so_often(tmp_path):
             "of those that --every has made the last of each hour stays"
         assert listed and listed[-1] >= ids[-1]
 
-        prune = ("prune", "--from", place, "--keep-days", "0")
-        for dead in (place / "running").iterdir():  # the one that was terminated
+        prune = ("prune", "--from", place, "--keep-days", "0", "--wait", "0")
+        for dead in (place / "running").glob("backup-*"):  # the one that was terminated
             done = backup.run(None, *prune)
             assert done.returncode == 8 and dead.name in done.stderr, done.stderr
             dead.unlink()

@@ -68,9 +68,11 @@ class BackupTest : public ComputeTest {
         return {std::make_unique<DyingStore>(place_, puts), objects::Envelope()};
     }
     Result<backup::Manifest> back_up(backup::Repository& repository) const {
-        return backup::run_backup(
-            repository,
-            {.data_directory = directory_, .owner = user_, .version = "test", .progress = {}});
+        return backup::run_backup(repository, {.data_directory = directory_,
+                                               .owner = user_,
+                                               .version = "test",
+                                               .replaces = "",
+                                               .progress = {}});
     }
     Result<backup::Restored> restore() const {
         auto from = repository();
