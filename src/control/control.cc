@@ -25,7 +25,8 @@ Control::Control(meta::Meta& meta, compute::Computes& computes, Environment envi
       operations(core_, projects, branches, endpoints, snapshots),
       reconciler(core_, wake),
       housekeeper(core_, wake, wakers, projects, branches, snapshots),
-      history_keeper(core_, snapshots) {}
+      history_keeper(core_, snapshots),
+      record_keeper(core_.meta, core_.options.records_directory) {}
 
 Result<std::unique_ptr<Control>> Control::open(meta::Meta& meta, compute::Computes& computes,
                                                Environment environment, Options options) {
@@ -36,6 +37,7 @@ Result<std::unique_ptr<Control>> Control::open(meta::Meta& meta, compute::Comput
 }
 
 Result<void> Control::start() {
+    TRY(record_keeper.start());
     TRY(wake.adopt());
     TRY(diffs.end_leftovers());
     reconciler.start(core_.options.reconcile_threads);
@@ -52,6 +54,7 @@ void Control::stop() {
     history_keeper.stop();
     reconciler.stop();
     wakers.stop();
+    record_keeper.stop();
     core_.computes.on_exit([](const std::string&) {});
 }
 

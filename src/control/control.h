@@ -16,6 +16,7 @@
 #include "control/operations.h"
 #include "control/projects.h"
 #include "control/reconciler.h"
+#include "control/record_keeper.h"
 #include "control/restores.h"
 #include "control/roles.h"
 #include "control/snapshots.h"
@@ -63,6 +64,7 @@ class Control {
     Reconciler reconciler;
     Housekeeper housekeeper;
     HistoryKeeper history_keeper;
+    RecordKeeper record_keeper;
 };
 
 }  // namespace tarn::control

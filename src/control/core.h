@@ -33,7 +33,8 @@ struct Options {
     Span deleted_retention =
         std::chrono::days{7};  // how long a delete can be undone; 0: not at all
     Span operation_retention = std::chrono::days{30};  // how long a finished operation is readable
-    int64_t most_branches = 5000;  // of one project; the service allows 500
+    int64_t most_branches = 5000;                      // of one project; the service allows 500
+    std::string records_directory;  // of the metadata's records (record_keeper.h); "": none
     int reconcile_threads = 4;
 };
 

@@ -9,6 +9,7 @@
 #include "main/backup.h"
 #include "main/export.h"
 #include "main/offline.h"
+#include "main/recover_metadata.h"
 #include "main/serve.h"
 #include "main/verify.h"
 
@@ -44,6 +45,11 @@ int run_export(const CLI::App& command, const tarn::ExportOptions& options) {
     return exported.ok() ? 0 : tarn::report(exported.error());
 }
 
+int run_recover_metadata(const CLI::App& command, const tarn::RecoverMetadataOptions& options) {
+    tarn::log::init("error");
+    return tarn::recover_metadata_command(command, options);
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -72,6 +78,11 @@ int main(int count, char** words) {
         app.add_subcommand("export", "Write a branch as a data directory for stock PostgreSQL");
     tarn::add_export_options(*exporting, export_options);
 
+    tarn::RecoverMetadataOptions recovery_options;
+    CLI::App* recovering =
+        app.add_subcommand("recover-metadata", "Make a lost metadata database of its records");
+    tarn::add_recover_metadata_options(*recovering, recovery_options);
+
     tarn::BackupCommand backup(app);
 
     std::string spec_file;
@@ -90,6 +101,7 @@ int main(int count, char** words) {
     if (*diff) return run_diff(diff_options);
     if (*verify) return run_verify(*verify, verify_options);
     if (backup.is_chosen()) return backup.run();
+    if (*recovering) return run_recover_metadata(*recovering, recovery_options);
     if (*exporting) return run_export(*exporting, export_options);
     tarn::log::init("info");
     return tarn::compute::supervise(spec_file, tarn::compute::kControlDescriptor);

@@ -9,6 +9,7 @@
 #include "api/server.h"
 #include "base/log.h"
 #include "compute/manager.h"
+#include "control/record_files.h"
 #include "main/front_door.h"
 #include "main/instance_lock.h"
 #include "main/profile.h"
@@ -51,6 +52,7 @@ Result<control::Options> control_options(const ServeOptions& options) {
     control::Options control;
     control.addresses = TRY(control::AddressBlock::parse(options.address_block));
     control.network_domain = options.network_domain;
+    control.records_directory = control::records_directory(options.data_directory);
     if (options.development) {
         control.least_suspend = Span{0};
         control.least_history_retention = control.history_round = std::chrono::seconds{1};
@@ -90,6 +92,20 @@ void warn_of_missing_postgres(const ServeOptions& options, const compute::Manage
             "install one of {}, as script/setup does, or name its place with --pg-dir; then start "
             "again)",
             fmt::join(compute::kPostgresMajors, ", "));
+}
+
+// A database that is lost must not be taken for a new server's: its records would go the same way.
+Result<std::unique_ptr<meta::Meta>> open_metadata(const std::string& path,
+                                                  const std::string& records) {
+    auto meta = meta::Meta::open(path);
+    if (!meta && meta.error().code() == Code::data_loss)
+        return std::move(meta)
+            .error()
+            .context("open metadata")
+            .with_hint("`tarn recover-metadata` makes it anew of its records in " + records);
+    auto opened = TRY_CTX(std::move(meta), "open metadata");
+    TRY_CTX(control::check_records(*opened, records), "open metadata");
+    return opened;
 }
 
 // Whether a token lets its bearer in.
@@ -150,7 +166,7 @@ Result<void> serve(const ServeOptions& options) {
 
     auto computes = TRY_CTX(compute::Manager::open(manager_options(options)), "open computes");
     warn_of_missing_postgres(options, *computes);
-    auto meta = TRY_CTX(meta::Meta::open(options.data_directory + "/meta.db"), "open metadata");
+    auto meta = TRY(open_metadata(options.data_directory + "/meta.db", wishes.records_directory));
     control::Environment environment{[] { return sys::real_clock().now(); },
                                      [] { return sys::real_random().number(); }};
     auto control = TRY_CTX(control::Control::open(*meta, *computes, environment, wishes),

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/log.h"
+#include "meta/records.h"
 #include "meta/sqlite.h"
 
 namespace tarn::meta {
@@ -73,11 +74,29 @@ Result<std::unique_ptr<Meta>> Meta::open_reading(const std::string& path) {
 }
 
 Meta::Meta(std::unique_ptr<Connection> writer, std::unique_ptr<Connection> reader, Options options)
-    : writer_(std::move(writer)), reader_(std::move(reader)), options_(std::move(options)) {}
+    : writer_(std::move(writer)),
+      reader_(std::move(reader)),
+      options_(std::move(options)),
+      touched_(std::make_unique<std::set<RecordName>>()) {}
 
 Meta::~Meta() = default;
 
+Result<void> Meta::watch(Changed changed) {
+    std::lock_guard lock(write_mutex_);
+    TRY(writer_->add_function("tarn_record_changed",
+                              [this](std::string_view kind, std::string_view uid) {
+                                  std::string text(kind);
+                                  if (!uid.empty()) text += fmt::format("-{}", uid);
+                                  if (auto name = parse_record_name(text))
+                                      touched_->insert(std::move(*name));
+                              }));
+    TRY_CTX(writer_->execute(TRY(record_triggers(*writer_))), "watch the metadata for changes");
+    changed_ = std::move(changed);
+    return {};
+}
+
 Result<void> Meta::begin(Session& session) {
+    touched_->clear();
     return session.connection().execute("BEGIN IMMEDIATE");
 }
 
@@ -89,7 +108,10 @@ Result<void> Meta::commit(Session& session) {
     Result<void> result;
     if (options_.before_commit) result = options_.before_commit();
     if (result.ok()) result = session.connection().execute("COMMIT");
-    if (!result.ok()) roll_back(session);
+    if (!result.ok())
+        roll_back(session);
+    else if (changed_ && !touched_->empty())
+        changed_(*touched_);
     return result;
 }
 

@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "base/result.h"
@@ -25,6 +26,7 @@
 namespace tarn::meta {
 
 class Connection;
+struct RecordName;  // records.h
 
 // A connection inside a transaction: what the functions of projects.h, branches.h ... take.
 class Session {
@@ -74,6 +76,11 @@ class Meta {
         return result;
     }
 
+    // From now on `changed` is called after each commit with the records that it changed, while no
+    // other write can begin: it must be quick. Once, before other threads write.
+    using Changed = std::function<void(const std::set<RecordName>&)>;
+    Result<void> watch(Changed changed);
+
   private:
     Meta(std::unique_ptr<Connection> writer, std::unique_ptr<Connection> reader, Options options);
 
@@ -87,6 +94,8 @@ class Meta {
     std::unique_ptr<Connection> writer_;  // under write_mutex_
     std::unique_ptr<Connection> reader_;  // under read_mutex_
     Options options_;
+    Changed changed_;
+    std::unique_ptr<std::set<RecordName>> touched_;  // by the transaction; under write_mutex_
 };
 
 }  // namespace tarn::meta

@@ -143,6 +143,26 @@ Result<void> Connection::copy_from(Connection& source) {
     return {};
 }
 
+Result<void> Connection::add_function(const char* name, Called called) {
+    auto* kept = new Called(std::move(called));
+    auto call = [](sqlite3_context* context, int, sqlite3_value** values) {
+        auto text = [&](int at) {
+            const void* bytes = sqlite3_value_blob(values[at]);
+            auto size = static_cast<size_t>(sqlite3_value_bytes(values[at]));
+            return bytes ? std::string_view(static_cast<const char*>(bytes), size)
+                         : std::string_view();
+        };
+        // NULL: nothing that anybody asked about.
+        if (sqlite3_value_type(values[1]) != SQLITE_NULL)
+            (*static_cast<Called*>(sqlite3_user_data(context)))(text(0), text(1));
+    };
+    auto forget = [](void* function) { delete static_cast<Called*>(function); };
+    int status = sqlite3_create_function_v2(database_.get(), name, 2, SQLITE_UTF8, kept, call,
+                                            nullptr, nullptr, forget);
+    if (status != SQLITE_OK) return failure(database_.get(), status, "add a function");
+    return {};
+}
+
 Result<void> Connection::execute(const std::string& script) {
     int status = sqlite3_exec(database_.get(), script.c_str(), nullptr, nullptr, nullptr);
     if (status != SQLITE_OK)

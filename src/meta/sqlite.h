@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,12 @@ class Statement {
     // True while there is a row; read its columns in order with next().
     Result<bool> step();
 
+    int columns() const { return sqlite3_column_count(statement_.get()); }
+    std::string column_name(int column) const {
+        return sqlite3_column_name(statement_.get(), column);
+    }
+    // Of the next column: SQLITE_INTEGER, SQLITE_NULL ...
+    int type() const { return sqlite3_column_type(statement_.get(), column_); }
     std::string text();
     int64_t integer();
     double real();
@@ -85,6 +92,10 @@ class Connection {
     Result<Statement> prepare(std::string_view sql);
     // Makes this database what `source` is, as of one commit.
     Result<void> copy_from(Connection& source);
+    // A function of two texts that SQL of this connection may call for its effect. It goes when the
+    // connection does.
+    using Called = std::function<void(std::string_view, std::string_view)>;
+    Result<void> add_function(const char* name, Called called);
     // Several statements without parameters or rows.
     Result<void> execute(const std::string& script);
 

@@ -35,6 +35,27 @@ Result<void> sync_directory_of(const std::string& path) {
     return {};
 }
 
+std::string unfinished(const std::string& path) {
+    return path + ".new";
+}
+
+Result<void> write_unfinished(const std::string& path, std::string_view bytes, mode_t mode) {
+    std::string name = unfinished(path);
+    // What a crash left behind may have another mode.
+    (void)unlink(name.c_str());
+    Descriptor file(open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    if (!file.is_open()) return failed("create", name);
+    // The mode is meant as given, whatever the umask.
+    if (fchmod(file.fd(), mode) != 0) return failed("set the mode of", name);
+    return write_all(file, bytes, name);
+}
+
+Result<void> put_in_place(const std::string& path) {
+    if (std::rename(unfinished(path).c_str(), path.c_str()) != 0)
+        return failed("put in place", path);
+    return {};
+}
+
 }  // namespace
 
 Result<std::optional<std::string>> read_small_file(const std::string& path) {
@@ -54,16 +75,15 @@ Result<std::optional<std::string>> read_small_file(const std::string& path) {
 }
 
 Result<void> write_small_file(const std::string& path, std::string_view bytes, mode_t mode) {
-    std::string unfinished = path + ".new";
-    // What a crash left behind may have another mode.
-    (void)unlink(unfinished.c_str());
-    Descriptor file(open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-    if (!file.is_open()) return failed("create", unfinished);
-    // The mode is meant as given, whatever the umask.
-    if (fchmod(file.fd(), mode) != 0) return failed("set the mode of", unfinished);
-    TRY(write_all(file, bytes, unfinished));
-    if (std::rename(unfinished.c_str(), path.c_str()) != 0) return failed("put in place", path);
+    TRY(write_unfinished(path, bytes, mode));
+    TRY(put_in_place(path));
     return sync_directory_of(path);
+}
+
+Result<void> write_small_files(const std::vector<SmallFile>& files, mode_t mode) {
+    for (const SmallFile& file : files) TRY(write_unfinished(file.path, file.bytes, mode));
+    for (const SmallFile& file : files) TRY(put_in_place(file.path));
+    return files.empty() ? Result<void>() : sync_directory_of(files.front().path);
 }
 
 }  // namespace tarn::sys

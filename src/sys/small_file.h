@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -20,5 +21,13 @@ inline constexpr size_t kSmallFileBytesMax = size_t{1} << 20;
 Result<std::optional<std::string>> read_small_file(const std::string& path);
 // Puts `bytes` in place of what was at `path`, durably.
 Result<void> write_small_file(const std::string& path, std::string_view bytes, mode_t mode);
+
+struct SmallFile {
+    std::string path;
+    std::string bytes;
+};
+// The same for several of one directory. The first gets its name when all are durable, so a killed
+// process leaves all of them or none, but for an instant.
+Result<void> write_small_files(const std::vector<SmallFile>& files, mode_t mode);
 
 }  // namespace tarn::sys

@@ -28,6 +28,19 @@ TEST(SmallFile, IsReadBackWithItsMode) {
     EXPECT_FALSE(std::filesystem::exists(path + ".new"));
 }
 
+TEST(SmallFile, NoneOfSeveralGetsItsNameBeforeAllAreWritten) {
+    std::string directory = testing::TempDir() + "small-files-test";
+    std::filesystem::remove_all(directory);
+    ASSERT_TRUE(make_directory(real_disk(), directory).ok());
+    std::string a = directory + "/a", b = directory + "/b";
+    ASSERT_TRUE(write_small_files({{a, "one"}, {b, "two"}}, 0600).ok());
+    EXPECT_EQ(read_small_file(a).value(), "one");
+    EXPECT_EQ(read_small_file(b).value(), "two");
+    EXPECT_FALSE(write_small_files({{a, "three"}, {directory + "/no/b", "four"}}, 0600).ok());
+    EXPECT_EQ(read_small_file(a).value(), "one");
+    EXPECT_TRUE(write_small_files({}, 0600).ok());
+}
+
 TEST(SmallFile, NamesWhatCouldNotBeDone) {
     Error missing = write_small_file("/nonexistent/key", "x", 0600).error();
     EXPECT_EQ(missing.code(), Code::not_found);

@@ -1,0 +1,83 @@
+#include "control/record_files.h"
+
+#include "meta/projects.h"
+#include "meta/settings.h"
+#include "sys/files.h"
+
+namespace tarn::control {
+
+namespace {
+
+constexpr std::string_view kSuffix = ".record";
+constexpr std::string_view kWorkspaceId = "workspace_id";
+constexpr const char* kRecover =
+    "end here and run `tarn recover-metadata`, which makes the database of the records; or move "
+    "the directory of records away, if they are of no use";
+
+Result<meta::Record> read_record(const std::string& path, const meta::RecordName& name) {
+    auto record = TRY(meta::decode_record(TRY(sys::read_file(sys::real_disk(), path))));
+    if (record.name != name)
+        return error(Code::data_loss, "it is the record of {}", record.name.text());
+    return record;
+}
+
+}  // namespace
+
+std::string records_directory(const std::string& data_directory) {
+    return data_directory + "/records";
+}
+
+std::string record_path(const std::string& directory, const meta::RecordName& name) {
+    return fmt::format("{}/{}{}", directory, name.text(), kSuffix);
+}
+
+Result<std::vector<meta::RecordName>> list_records(const std::string& directory) {
+    std::vector<meta::RecordName> names;
+    for (const std::string& file : TRY(sys::list_names_if_any(sys::real_disk(), directory))) {
+        std::string_view text = file;
+        if (!text.ends_with(kSuffix)) continue;
+        text.remove_suffix(kSuffix.size());
+        if (auto name = meta::parse_record_name(text)) names.push_back(std::move(*name));
+    }
+    return names;
+}
+
+Result<StoredRecords> read_records(const std::string& directory) {
+    StoredRecords stored;
+    for (const meta::RecordName& name : TRY(list_records(directory))) {
+        std::string path = record_path(directory, name);
+        auto record = read_record(path, name);
+        if (record)
+            stored.whole.push_back(std::move(*record));
+        else
+            stored.damaged.push_back({path, std::move(record).error()});
+    }
+    return stored;
+}
+
+Result<void> check_records(meta::Meta& meta, const std::string& directory) {
+    if (TRY(list_records(directory)).empty()) return {};
+    struct Known {
+        std::optional<std::string> workspace;
+        int64_t projects = 0;
+    };
+    auto known = TRY(meta.read([](meta::Session& session) -> Result<Known> {
+        return Known{TRY(meta::get_setting(session, kWorkspaceId)),
+                     TRY(meta::count_projects(session))};
+    }));
+    if (!known.workspace && known.projects == 0)
+        return error(Code::bad_request,
+                     "the metadata database is empty, and there are records of one in {}",
+                     directory)
+            .with_hint(kRecover);
+    auto server = read_record(record_path(directory, {}), {});
+    if (!server || !known.workspace) return {};  // damaged, or lost: it is written anew
+    auto recorded = meta::setting_in(*server, kWorkspaceId);
+    if (!recorded || recorded == known.workspace) return {};
+    return error(Code::bad_request,
+                 "the records in {} are of workspace {}, the metadata database is of workspace {}",
+                 directory, *recorded, *known.workspace)
+        .with_hint(kRecover);
+}
+
+}  // namespace tarn::control
