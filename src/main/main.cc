@@ -8,6 +8,7 @@
 #include "compute/supervisor.h"
 #include "main/backup.h"
 #include "main/export.h"
+#include "main/inspect.h"
 #include "main/offline.h"
 #include "main/recover_metadata.h"
 #include "main/serve.h"
@@ -50,6 +51,11 @@ int run_recover_metadata(const CLI::App& command, const tarn::RecoverMetadataOpt
     return tarn::recover_metadata_command(command, options);
 }
 
+int run_inspect(const CLI::App& command, const tarn::InspectOptions& options) {
+    tarn::log::init("error");
+    return tarn::inspect_command(command, options);
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -78,6 +84,11 @@ int main(int count, char** words) {
         app.add_subcommand("export", "Write a branch as a data directory for stock PostgreSQL");
     tarn::add_export_options(*exporting, export_options);
 
+    tarn::InspectOptions inspect_options;
+    CLI::App* inspecting =
+        app.add_subcommand("inspect", "Show any file of the store, or the store as a tree");
+    tarn::add_inspect_options(*inspecting, inspect_options);
+
     tarn::RecoverMetadataOptions recovery_options;
     CLI::App* recovering =
         app.add_subcommand("recover-metadata", "Make a lost metadata database of its records");
@@ -101,6 +112,7 @@ int main(int count, char** words) {
     if (*diff) return run_diff(diff_options);
     if (*verify) return run_verify(*verify, verify_options);
     if (backup.is_chosen()) return backup.run();
+    if (*inspecting) return run_inspect(*inspecting, inspect_options);
     if (*recovering) return run_recover_metadata(*recovering, recovery_options);
     if (*exporting) return run_export(*exporting, export_options);
     tarn::log::init("info");

@@ -22,7 +22,7 @@ LEVELS = {
     "shim": 3, "wal": 3,
     "compute": 4, "diff": 4,
     "control": 5, "proxy": 5, "backup": 5,
-    "api": 6, "cli": 6,
+    "api": 6, "cli": 6, "inspect": 6,
     "main": 7,
 }
 
