@@ -165,6 +165,10 @@ Result<void> LineageFiles::list_wal(store::LogId log, bool newest, Inventory& in
                      inventory);
     }
     for (const auto& [segment, path] : files.segments()) {
+        if (wal::is_compressed_name(path)) {  // it goes as it is
+            TRY(add_file(path, inventory));
+            continue;
+        }
         FileToSave file;
         file.path = below(path);
         // PostgreSQL may be done with it, and move it there, at any time.

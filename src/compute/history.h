@@ -70,7 +70,12 @@ struct HistoryRounds {
 // Lets go of what only moments before `time` need, of restore points that the history's budget has
 // no room for, and of the space of what nobody can see any more. A compute may be running. Nothing
 // happens while somebody holds the history, or for a lineage that is not there.
+// The plain segments that compress_archived_wal() has made needless go too.
 Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time, Time now,
                           const HistoryLimits& limits, HistoryRounds& rounds);
+
+// Compresses one archived segment that lies wholly before what the next start replays; its plain
+// file stays. Answers its bytes; 0 if there is none.
+Result<uint64_t> compress_archived_wal(const store::Store& store, uint64_t lineage);
 
 }  // namespace tarn::compute

@@ -14,6 +14,7 @@
 #include "compute/opening.h"
 #include "store/paths.h"
 #include "sys/files.h"
+#include "wal/wal_compression.h"
 #include "wal/wal_trim.h"
 
 namespace tarn::compute {
@@ -24,6 +25,10 @@ constexpr NoteKind kKeptFrom = {"tarn kept_from 1", 2, "from where on history is
 
 std::string lineage_path(const store::Store& store, uint64_t lineage, std::string_view name) {
     return fmt::format("{}/{}", store::lineage_directory(store.root().c_str(), lineage).text, name);
+}
+
+std::string archive_path(const store::Store& store, store::LogId log) {
+    return incarnation_path(store, log) + "/" + store::kWalArchiveDirectory;
 }
 
 // Nothing if `how` says not to wait and somebody is in the way.
@@ -107,7 +112,7 @@ Result<void> trim_wal_of(const store::Store& store, const std::vector<Life>& liv
     for (size_t at = 0; at < lives.size(); ++at) {
         Lsn needed_from = at < oldest.life ? kNoLimit : at == oldest.life ? redo : Lsn{};
         auto directory = incarnation_path(store, lives[at].log);
-        TRY(wal::trim_wal(store.disk(), directory + "/" + store::kWalArchiveDirectory, needed_from,
+        TRY(wal::trim_wal(store.disk(), archive_path(store, lives[at].log), needed_from,
                           lives[at].end));
         // PostgreSQL looks after the WAL of the newest one itself.
         if (!lives[at].is_newest())
@@ -186,6 +191,8 @@ Result<std::optional<store::RestorePointId>> let_go_before(const store::Store& s
     auto alone = TRY(lock_history(store, lineage, LOCK_EX | LOCK_NB));
     if (!alone) return std::optional<store::RestorePointId>();
     auto lives = TRY(lives_of(store, lineage));
+    for (const Life& life : lives)
+        TRY(wal::remove_compressed(store.disk(), archive_path(store, life.log)));
     auto oldest = TRY(oldest_needed(store, lives, time));
     if (!oldest) return std::optional(store::RestorePointId{lives.front().log, 1});
     const Life& first = lives[oldest->life];
@@ -209,6 +216,21 @@ Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time
     auto oldest = TRY(let_go_before(store, lineage, time));
     if (!oldest) return {};
     return make_room(store, lineage, *oldest, now, limits, rounds);
+}
+
+Result<uint64_t> compress_archived_wal(const store::Store& store, uint64_t lineage) {
+    std::optional<Lsn> redo;  // read when there is something to do: it is a large file
+    for (uint32_t number : TRY(store.incarnations(lineage))) {
+        std::string archive = archive_path(store, {lineage, number});
+        bool has_work = TRY(wal::has_uncompressed(store.disk(), archive));
+        if (!has_work) continue;
+        if (!redo)
+            redo =
+                TRY(control_of(TRY(store.newest_restore_point(lineage)))).file.checkpoint_copy.redo;
+        uint64_t bytes = TRY(wal::compress_next(store.disk(), archive, *redo));
+        if (bytes > 0) return bytes;
+    }
+    return uint64_t{0};
 }
 
 }  // namespace tarn::compute

@@ -103,6 +103,7 @@ Result<void> Lineages::trim_history(uint64_t lineage, Time time) {
 }
 
 Result<void> Lineages::drop(uint64_t lineage) {
+    std::lock_guard no_compressing(compressing_);
     std::lock_guard no_trimming(trimming_);  // waited for before anybody waits for this
     std::lock_guard one(births_);
     ActAs acting(user_);
@@ -115,6 +116,7 @@ Result<void> Lineages::drop(uint64_t lineage) {
 }
 
 Result<void> Lineages::remove_leftovers() {
+    std::lock_guard no_compressing(compressing_);
     std::lock_guard no_trimming(trimming_);  // waited for before anybody waits for this
     std::lock_guard one(births_);
     ActAs acting(user_);
@@ -146,6 +148,16 @@ Result<void> Lineages::sweep_dropped() {
 Result<uint64_t> Lineages::logical_size(uint64_t lineage) const {
     ActAs acting(user_);
     return bytes_of_files(TRY(store_.newest_restore_point(lineage)));
+}
+
+Result<std::vector<uint64_t>> Lineages::all() const {
+    return store_.lineages();
+}
+
+Result<uint64_t> Lineages::compress_wal(uint64_t lineage) {
+    std::lock_guard one(compressing_);
+    if (!is_made(store_, lineage)) return uint64_t{0};
+    return compress_archived_wal(store_, lineage);
 }
 
 }  // namespace tarn::compute

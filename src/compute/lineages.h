@@ -42,6 +42,11 @@ class Lineages {
     Result<void> remove_leftovers();
     Result<uint64_t> logical_size(uint64_t lineage) const;
 
+    Result<std::vector<uint64_t>> all() const;
+    // Compresses one segment of what the lineage has archived and no start needs soon; the plain
+    // one goes with the next trim_history(). Answers its bytes; 0 if there is none left.
+    Result<uint64_t> compress_wal(uint64_t lineage);
+
   private:
     Result<void> sweep_dropped();
     Result<void> trim_one(uint64_t lineage, Time time);
@@ -51,8 +56,9 @@ class Lineages {
     const ComputeUser& user_;
     const std::map<int, PostgresInstall>& installs_;
     const HistoryLimits& limits_;
-    std::mutex births_;    // creating and dropping, one at a time
-    std::mutex trimming_;  // one history at a time
+    std::mutex compressing_;  // one segment at a time; taken before the other two
+    std::mutex births_;       // creating and dropping, one at a time
+    std::mutex trimming_;     // one history at a time
     std::map<uint64_t, HistoryRounds> rounds_;
 };
 

@@ -150,6 +150,8 @@ Result<std::unique_ptr<Manager>> Manager::open(ManagerOptions options) {
     manager->installs_ = std::move(installs);
     manager->spare_keeper_ = std::make_unique<SpareKeeper>(
         manager->store_, manager->layout_.spares(), manager->user_, manager->majors());
+    manager->wal_compressor_ = std::make_unique<WalCompressor>(
+        manager->lineages_, manager->user_, manager->options_.wal_compression_round);
     return manager;
 }
 

@@ -19,6 +19,7 @@
 #include "compute/spare_keeper.h"
 #include "compute/spec.h"
 #include "compute/user.h"
+#include "compute/wal_compressor.h"
 #include "store/lineage.h"
 #include "sys/descriptor.h"
 
@@ -35,6 +36,8 @@ struct ManagerOptions {
     std::string user;  // that computes run as; only for a server that is root
     std::string shared_buffers = "256MB";
     HistoryLimits history;
+    Span wal_compression_round{
+        std::chrono::seconds{15}};  // how often WAL to compress is looked for
 };
 
 class Manager final : public Computes {
@@ -104,7 +107,8 @@ class Manager final : public Computes {
     std::atomic<bool> letting_go_ = false;
     std::mutex checking_;  // guards the directory that settings are checked in
 
-    std::unique_ptr<SpareKeeper> spare_keeper_;  // last: it ends before the rest goes
+    std::unique_ptr<WalCompressor> wal_compressor_;  // last, both: they end before the rest goes
+    std::unique_ptr<SpareKeeper> spare_keeper_;
 };
 
 }  // namespace tarn::compute

@@ -142,7 +142,7 @@ Damage wal_damage(const store::Store& store, const CheckedLife& life, const Stre
     const wal::SegmentId* segment = files->choose(*timelines, at.value / wal::kSegmentBytes);
     if (!segment) return damage;
     damage.file = files->segments().at(*segment);
-    damage.offset = at.value % wal::kSegmentBytes;
+    if (!wal::is_compressed_name(damage.file)) damage.offset = at.value % wal::kSegmentBytes;
     return damage;
 }
 

@@ -45,6 +45,7 @@ compute::ManagerOptions manager_options(const ServeOptions& options) {
     manager.shared_buffers = options.shared_buffers;
     manager.history.dense = parse_duration(options.history_dense).value();  // its form was checked
     manager.history.budget = options.history_budget;
+    if (options.development) manager.wal_compression_round = std::chrono::seconds{1};
     return manager;
 }
 

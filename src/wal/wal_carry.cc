@@ -25,7 +25,7 @@ struct Stretch {
     uint64_t end = kSegmentBytes;
 };
 
-Result<void> copy_bytes(const sys::File& from, const sys::File& to, Stretch stretch) {
+Result<void> copy_bytes(const SegmentContents& from, const sys::File& to, Stretch stretch) {
     std::vector<char> chunk(kChunk);
     for (uint64_t at = stretch.begin; at < stretch.end;) {
         size_t wanted = std::min<uint64_t>(chunk.size(), stretch.end - at);
@@ -37,7 +37,7 @@ Result<void> copy_bytes(const sys::File& from, const sys::File& to, Stretch stre
     return {};
 }
 
-Result<void> copy_first_page(const sys::File& from, const sys::File& to, Stretch stretch,
+Result<void> copy_first_page(const SegmentContents& from, const sys::File& to, Stretch stretch,
                              uint64_t system_identifier) {
     char page[pg::kWalPageSize];
     size_t wanted = std::min<uint64_t>(sizeof page, stretch.end);
@@ -52,7 +52,7 @@ Result<void> copy_first_page(const sys::File& from, const sys::File& to, Stretch
 Result<void> copy_segment(sys::Disk& disk, const WalFiles& files, SegmentId segment,
                           const std::string& target, Stretch stretch, uint64_t system_identifier) {
     std::string path = target + "/" + segment_name(segment);
-    sys::File from = TRY(files.open(segment));
+    SegmentContents from = TRY(files.open(segment));
     sys::File to = TRY(sys::File::open(disk, path, O_RDWR | O_CREAT | O_TRUNC));
     if (int result = disk.truncate(to.fd(), static_cast<int64_t>(kSegmentBytes)); result < 0)
         return errno_error(-result, fmt::format("set the length of {}", path));
@@ -127,9 +127,12 @@ Result<void> carry(sys::Disk& disk, const WalFiles& files, const std::string& ta
         TRY(copy_histories(disk, files, target, ~uint32_t{0}));
         for (const auto& [segment, path] : files.segments()) {
             if (segment.number < plan.from.value / kSegmentBytes) continue;
-            if (segment.number > plan.end.value / kSegmentBytes && TRY(holds_nothing(disk, path)))
+            bool compressed = is_compressed_name(path);
+            if (segment.number > plan.end.value / kSegmentBytes && !compressed &&
+                TRY(holds_nothing(disk, path)))
                 continue;
-            bool linked = (segment.number + 1) * kSegmentBytes <= plan.link_below.value;
+            bool linked =
+                !compressed && (segment.number + 1) * kSegmentBytes <= plan.link_below.value;
             if (linked)
                 TRY(link_segment(disk, files, segment, target));
             else

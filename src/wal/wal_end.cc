@@ -75,7 +75,7 @@ class Windows {
     std::vector<TimelineSpan> timelines_;
     uint64_t system_identifier_;
     std::vector<char> bytes_;
-    std::optional<sys::File> file_;
+    std::optional<SegmentContents> file_;
     uint64_t number_ = 0;
 };
 

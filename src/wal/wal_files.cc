@@ -2,24 +2,32 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "pg/history_file.h"
 #include "store/paths.h"
+#include "wal/compressed_segment.h"
 
 namespace tarn::wal {
 
-std::string segment_name(SegmentId segment) {
-    char name[pg::kWalNameLength + 1];
-    pg::format_wal_name(segment.tli, segment.number, pg::kDefaultWalSegmentSize, name);
-    return name;
+Result<size_t> SegmentContents::read_some(void* data, size_t size, uint64_t offset) const {
+    if (plain_) return plain_->read_some(data, size, offset);
+    if (offset >= decompressed_.size()) return size_t{0};
+    size_t got = std::min<uint64_t>(size, decompressed_.size() - offset);
+    std::memcpy(data, decompressed_.data() + offset, got);
+    return got;
 }
 
 Result<void> WalFiles::add(const std::string& subdirectory) {
     std::string path = directory_ + "/" + subdirectory;
     for (const auto& name : TRY(sys::list_names_if_any(*disk_, path))) {
-        SegmentId segment;
         uint32_t tli = 0;
-        if (pg::parse_wal_name(name, pg::kDefaultWalSegmentSize, &segment.tli, &segment.number))
-            segments_.emplace(segment, path + "/" + name);
+        // Sorted: the plain name comes before that of its compressed file, and stays.
+        auto segment = parse_segment_name(name);
+        if (!segment) segment = parse_segment_name(name, kCompressedSuffix);
+        if (segment)
+            segments_.emplace(*segment, path + "/" + name);
         else if (pg::parse_history_name(name, &tli) && !histories_.contains(tli))
             histories_[tli] = TRY(sys::read_file(*disk_, path + "/" + name));
     }
@@ -73,15 +81,20 @@ const SegmentId* WalFiles::choose(const std::vector<TimelineSpan>& timelines,
     return nullptr;
 }
 
-Result<sys::File> WalFiles::open(SegmentId segment) const {
+Result<SegmentContents> WalFiles::open(SegmentId segment) const {
     auto found = segments_.find(segment);
     if (found == segments_.end())
         return error(Code::not_found, "there is no WAL segment {}", segment_name(segment));
-    auto file = sys::File::open(*disk_, found->second, O_RDONLY);
-    if (file || file.error().code() != Code::not_found) return file;
-    std::string archived =
-        directory_ + "/" + store::kWalArchiveDirectory + "/" + segment_name(segment);
-    return sys::File::open(*disk_, archived, O_RDONLY);
+    std::string archive = directory_ + "/" + store::kWalArchiveDirectory + "/";
+    for (const auto& path : {found->second, archive + segment_name(segment)}) {
+        if (is_compressed_name(path)) break;
+        auto file = sys::File::open(*disk_, path, O_RDONLY);
+        if (file) return SegmentContents(std::move(*file));
+        if (file.error().code() != Code::not_found) return std::move(file).error();
+    }
+    std::string path = archive + compressed_name(segment);
+    auto bytes = TRY(sys::read_file(*disk_, path));
+    return SegmentContents(TRY(decompress_segment(segment, bytes, path)));
 }
 
 }  // namespace tarn::wal

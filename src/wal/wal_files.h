@@ -1,30 +1,22 @@
 // wal_files.h: the WAL that one incarnation has: segments and timeline history files.
 //
 // They lie in `wal` (PostgreSQL's pg_wal) and `wal_archive` (segments that PostgreSQL removed and a
-// restore point still needs) of the incarnation's directory. A segment found in neither a moment
-// after it was listed has moved from the first to the second: open() looks again.
+// restore point still needs; the older ones compressed) of the incarnation's directory. A segment
+// that is not where it was listed has moved from the first to the second, or was compressed: open()
+// looks again. Whoever reads archived WAL does it here.
 #pragma once
 
-#include <compare>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/lsn.h"
 #include "base/result.h"
-#include "pg/wal_name.h"
 #include "sys/files.h"
+#include "wal/segment_id.h"
 
 namespace tarn::wal {
-
-constexpr uint64_t kSegmentBytes = pg::kDefaultWalSegmentSize;
-
-struct SegmentId {
-    uint32_t tli = 0;
-    uint64_t number = 0;
-    auto operator<=>(const SegmentId&) const = default;
-};
-std::string segment_name(SegmentId segment);
 
 // A stretch of a timeline in the history that leads to the newest one.
 struct TimelineSpan {
@@ -33,10 +25,25 @@ struct TimelineSpan {
     Lsn end;  // where the next one takes over; the newest has no end: ~0
 };
 
+// What a segment holds, whether or not its file is compressed.
+class SegmentContents {
+  public:
+    explicit SegmentContents(sys::File plain) : plain_(std::move(plain)) {}
+    explicit SegmentContents(std::string decompressed) : decompressed_(std::move(decompressed)) {}
+
+    // At most `size` bytes: fewer only at the end.
+    Result<size_t> read_some(void* data, size_t size, uint64_t offset) const;
+
+  private:
+    std::optional<sys::File> plain_;
+    std::string decompressed_;
+};
+
 class WalFiles {
   public:
     static Result<WalFiles> list(sys::Disk& disk, const std::string& incarnation_directory);
 
+    // Each with its path: of a plain file where there is one.
     const std::map<SegmentId, std::string>& segments() const { return segments_; }
     const std::map<uint32_t, std::string>& histories() const { return histories_; }  // TLI -> text
 
@@ -46,7 +53,7 @@ class WalFiles {
     // The file that recovery reads for segment `number`: of the newest timeline that can have it.
     // Null when there is none.
     const SegmentId* choose(const std::vector<TimelineSpan>& timelines, uint64_t number) const;
-    Result<sys::File> open(SegmentId segment) const;
+    Result<SegmentContents> open(SegmentId segment) const;
 
   private:
     WalFiles(sys::Disk& disk, std::string directory)

@@ -1,6 +1,6 @@
-// wal_power_loss_test.cc: power losses around carry() and sync_names(), proof of W3 and A3 for
-// every sync site of this folder: those of sys/sync_sites.def whose owner is `wal`, none of which
-// is named here.
+// wal_power_loss_test.cc: power losses around carry(), sync_names() and the compression of the
+// archive, proof of W3, A3 and F1 for every sync site of this folder: those of sys/sync_sites.def
+// whose owner is `wal`, none of which is named here.
 //
 // TARN_SEED=N runs that seed alone.
 
@@ -17,6 +17,7 @@
 #include "sys/sim_disk.h"
 #include "wal/wal_ahead.h"
 #include "wal/wal_carry.h"
+#include "wal/wal_compression.h"
 
 namespace tarn::wal {
 namespace {
@@ -25,10 +26,13 @@ using sys::SyncSite;
 
 constexpr uint64_t kSeeds = 40;
 constexpr const char* kOld = "/old";
+const std::string kOldWal = std::string(kOld) + "/" + store::kWalDirectory;
 constexpr const char* kNew = "/new";
 const std::string kTarget = std::string(kNew) + "/" + store::kWalDirectory;
 // Of its own, so that no sync of the other's names helps.
 constexpr const char* kBusy = "/busy";
+constexpr const char* kDone = "/done";
+const std::string kArchive = std::string(kDone) + "/" + store::kWalArchiveDirectory;
 const std::string kAhead = std::string(kBusy) + "/" + store::kWalDirectory;
 
 using Contents = std::map<std::string, std::string>;  // of a directory: name -> bytes
@@ -38,12 +42,14 @@ using Contents = std::map<std::string, std::string>;  // of a directory: name ->
 class Carrying {
   public:
     explicit Carrying(uint64_t seed) : disk(seed), random(seed) {
-        for (const char* root : {kOld, kNew, kBusy})
+        for (const char* root : {kOld, kNew, kBusy, kDone})
             for (const char* folder : {store::kWalDirectory, store::kWalArchiveDirectory})
                 make_directory(std::string(root) + "/" + folder);
         for (uint64_t number = 3; number < 7; ++number)
-            add(segment_name({number < 5 ? 1u : 2u, number}), noise_of(number));
-        add("00000002.history", "1\t0/5000000\tno recovery target specified\n");
+            add(kOldWal, segment_name({number < 5 ? 1u : 2u, number}), noise_of(number));
+        for (uint64_t number = 3; number < 5; ++number)
+            add(kArchive, segment_name({1, number}), noise_of(number));
+        add(kOldWal, "00000002.history", "1\t0/5000000\tno recovery target specified\n");
         plan.tli = 1;
         plan.from = Lsn{3 * kSegmentBytes + random.below(30'000)};
         plan.end = Lsn{6 * kSegmentBytes + pg::wal_page_offset::long_size + random.below(30'000)};
@@ -51,6 +57,7 @@ class Carrying {
         if (!plan.cut) plan.link_below = Lsn{random.below(8) * kSegmentBytes};
         if (plan.cut && random.below(2) == 0) plan.system_identifier = random.number();
         source = old_wal();
+        archived = archived_wal();
     }
 
     Result<void> run() {
@@ -59,30 +66,53 @@ class Carrying {
         SegmentId ahead{2, 7};
         TRY(make_ahead(disk, kAhead, ahead, 1));
         TRY(sync_names(disk, kAhead));
-        return commit_in(ahead);
+        TRY(commit_in(ahead));
+        return compress();
     }
-    Contents old_wal() { return contents(std::string(kOld) + "/" + store::kWalDirectory); }
+    Contents old_wal() { return contents(kOldWal); }
     Contents new_wal() {
         Contents all = contents(kTarget);
         all.merge(contents(kAhead));
+        all.merge(contents(kArchive));
         return all;
+    }
+    // As its readers see it.
+    Contents archived_wal() {
+        Contents found;
+        auto files = WalFiles::list(disk, kDone);
+        EXPECT_TRUE(files.ok()) << files.error().text();
+        if (!files.ok()) return found;
+        for (const auto& [segment, path] : files->segments()) {
+            auto opened = files->open(segment);
+            EXPECT_TRUE(opened.ok()) << opened.error().text();
+            if (!opened.ok()) continue;
+            std::string bytes(kSegmentBytes, '\0');
+            bytes.resize(opened->read_some(bytes.data(), bytes.size(), 0).value());
+            found[segment_name(segment)] = bytes;
+        }
+        return found;
     }
 
     sys::SimDisk disk;
     sys::SeededRandom random;
     CarryPlan plan;
     Contents source;
+    Contents archived;
 
   private:
+    Result<void> compress() {
+        while (TRY(compress_next(disk, kArchive, Lsn{~uint64_t{0}})) > 0) continue;
+        return remove_compressed(disk, kArchive);
+    }
+
     // The syncs of this class are other folders': those of the simulation's owner may lie or fail.
     void make_directory(const std::string& path) {
         auto made = sys::make_directories(disk, path, SyncSite::lineage_directory);
         EXPECT_TRUE(made.ok()) << made.error().text();
     }
-    void add(const std::string& name, const std::string& bytes) {
-        auto made =
-            sys::create_durably(disk, std::string(kOld) + "/" + store::kWalDirectory + "/" + name,
-                                bytes, SyncSite::lineage_data, SyncSite::lineage_directory);
+    void add(const std::string& directory, const std::string& name, const std::string& bytes) {
+        auto made = sys::create_durably(disk, directory + "/" + name, bytes, SyncSite::lineage_data,
+                                        SyncSite::lineage_directory);
         EXPECT_TRUE(made.ok()) << made.error().text();
     }
     // As PostgreSQL does: it syncs what it has written, and takes the name for granted.
@@ -125,10 +155,13 @@ std::string lose_power_after(uint64_t seed, std::optional<SyncSite> disabled) {
     auto carried = carrying.run();
     if (!carried.ok()) return carried.error().text();
     Contents before = carrying.new_wal();
-    EXPECT_EQ(before.size(), 6u) << "four segments, one ahead and a history";
+    EXPECT_EQ(before.size(), 8u) << "four segments, one ahead, a history and two compressed ones";
     carrying.disk.power_loss(carrying.random.number());
     Contents after = carrying.new_wal();
     EXPECT_TRUE(carrying.old_wal() == carrying.source) << "seed " << seed;
+    if (!disabled) {
+        EXPECT_TRUE(carrying.archived_wal() == carrying.archived) << "seed " << seed;
+    }
     for (const auto& [name, bytes] : before) {
         auto found = after.find(name);
         if (found == after.end()) return name + " is gone";
@@ -168,10 +201,11 @@ TEST(WalPowerLoss, DuringACopyLeavesTheSourceToCopyAgain) {
     uint64_t interrupted = 0;
     for (; seed < end; ++seed) {
         Carrying carrying(seed);
-        carrying.disk.cut_power_after(carrying.random.below(25));
+        carrying.disk.cut_power_after(carrying.random.below(40));
         if (!carrying.run().ok()) ++interrupted;
         carrying.disk.power_loss(carrying.random.number());
         ASSERT_TRUE(carrying.old_wal() == carrying.source) << "seed " << seed;
+        ASSERT_TRUE(carrying.archived_wal() == carrying.archived) << "seed " << seed;
     }
     EXPECT_GT(interrupted, 0u);
 }
@@ -195,6 +229,7 @@ TEST_P(EverySite, AFailureOfItIsAnswered) {
             auto carried = failing.run();
             ASSERT_FALSE(carried.ok()) << "seed " << seed << ", call " << nth;
             ASSERT_TRUE(failing.old_wal() == failing.source) << "seed " << seed;
+            ASSERT_TRUE(failing.archived_wal() == failing.archived) << "seed " << seed;
         }
     }
 }

@@ -9,7 +9,8 @@
 
 namespace tarn::wal {
 
-// Removes the directory's segments that end at or below `from`, or begin at or behind `to`.
+// Removes the directory's segments, compressed or not, that end at or below `from`, or begin at or
+// behind `to`.
 Result<void> trim_wal(sys::Disk& disk, const std::string& directory, Lsn from,
                       Lsn to = Lsn{~uint64_t{0}});
 

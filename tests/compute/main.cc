@@ -27,6 +27,7 @@ void ComputeTest::SetUp() {
     options_.supervisor_command = {std::filesystem::read_symlink("/proc/self/exe").string(),
                                    "supervise"};
     options_.shared_buffers = "16MB";
+    options_.wal_compression_round = std::chrono::milliseconds{100};
     restart_server();
 }
 

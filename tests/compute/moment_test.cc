@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "compute/attachments.h"
@@ -78,14 +79,17 @@ class MomentTest : public ComputeTest {
         return count;
     }
 
-    // Segments that an incarnation of the root has, archived or not.
+    // Segments that an incarnation of the root has, archived or not, compressed or not.
     size_t count_wal(const std::string& incarnation) const {
-        size_t count = 0;
+        constexpr size_t kNameLength = 24;
+        std::set<std::string> segments;
         for (const char* name : {"wal", "wal_archive"})
             for (const auto& entry : fs::directory_iterator(fmt::format(
                      "{}/store/lineages/{}/{}/{}", directory_, kRoot, incarnation, name)))
-                if (entry.path().filename().string().size() == 24) ++count;
-        return count;
+                if (auto file = entry.path().filename().string();
+                    file.size() == kNameLength || file.ends_with(".zst"))
+                    segments.insert(file.substr(0, kNameLength));
+        return segments.size();
     }
 
     std::vector<Known> known_;
@@ -231,6 +235,35 @@ TEST_P(MomentTest, OutsideTheHistoryIsRefused) {
               std::string::npos);
     EXPECT_TRUE(refusal(kRoot, Lsn{known_[0].lsn.value - 8}).starts_with("BAD_REQUEST"));
     expect_as_known(known_[1], known_[1].time);
+}
+
+TEST_P(MomentTest, IsOpenedFromCompressedWal) {
+    start_with_table();
+    for (int round = 0; round < 3; ++round) {
+        value("ep-main", "SELECT pg_switch_wal()");
+        add(fmt::format("round {}", round), "ep-main", kRoot);
+        value("ep-main", "CHECKPOINT");
+    }
+    std::string archive =
+        fmt::format("{}/store/lineages/{}/00000001/wal_archive", directory_, kRoot);
+    // Three are done with; another thread sees that.
+    while (count_files(".zst") < 3) std::this_thread::yield();
+    ASSERT_OK(manager_->trim_history(kRoot, known_[0].time - std::chrono::hours(1)));
+    for (const auto& entry : fs::directory_iterator(archive))
+        EXPECT_TRUE(entry.path().string().ends_with(".zst")) << entry.path();
+    for (const Known& known : known_) {
+        expect_as_known(known, known.lsn);
+        expect_as_known(known, known.time);
+    }
+    kill_all();
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), known_.back().rows);
+
+    for (const auto& entry : fs::directory_iterator(archive))
+        std::fstream(entry.path(), std::ios::in | std::ios::out | std::ios::binary) << "damaged";
+    std::string refused = refusal(kRoot, known_[0].lsn);
+    EXPECT_TRUE(refused.starts_with("DATA_LOSS")) << refused;
+    EXPECT_NE(refused.find(".zst"), std::string::npos) << refused;
 }
 
 // H2

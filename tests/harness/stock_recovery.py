@@ -3,8 +3,10 @@
 Nothing of Tarn takes part but the bytes of the WAL: what comes out is what PostgreSQL says was there.
 """
 
+import ctypes
 import os
 import shutil
+import struct
 import tarfile
 import tempfile
 from pathlib import Path
@@ -58,14 +60,28 @@ def collect_wal(lineage, target):
     target.mkdir()
     for incarnation in sorted(p for p in lineage.iterdir() if p.is_dir() and p.name.isdigit()):
         for source in sorted(incarnation.glob("wal*/*")):
-            below = target / source.name
-            if source.is_file():
-                below.write_bytes(overlay(source.read_bytes(), below.read_bytes() if below.exists() else b"", SEGMENT))
+            if source.is_file() and source.suffix != ".tmp":
+                below = target / source.name.removesuffix(".zst")
+                below.write_bytes(overlay(plain_wal(source), below.read_bytes() if below.exists() else b"", SEGMENT))
     for timeline, parent, begin in timelines(target):
         suffix = f"{begin >> 32:08X}{begin % (1 << 32) // SEGMENT:08X}"
         first, before = target / f"{timeline:08X}{suffix}", target / f"{parent:08X}{suffix}"
         if first.exists() and before.exists():
             first.write_bytes(overlay(first.read_bytes(), before.read_bytes(), begin % SEGMENT))
+
+
+def plain_wal(path):
+    """The bytes of a segment, compressed (docs/formats/compressed-wal.md) or not."""
+    data = path.read_bytes()
+    if path.suffix != ".zst":
+        return data
+    header, (plain_bytes,) = 48, struct.unpack_from("<Q", data, 40)
+    plain = ctypes.create_string_buffer(plain_bytes)
+    zstd = ctypes.CDLL("libzstd.so.1")
+    zstd.ZSTD_decompress.restype = ctypes.c_size_t
+    size = zstd.ZSTD_decompress(plain, ctypes.c_size_t(plain_bytes), data[header:], ctypes.c_size_t(len(data) - header))
+    assert size == plain_bytes, f"{path}: zstd answers {size}, {plain_bytes} bytes were expected"
+    return plain.raw
 
 
 def timelines(wal):
