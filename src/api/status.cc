@@ -26,6 +26,14 @@ Json endpoint_status(const control::EndpointView& view) {
     return status;
 }
 
+Json disk_status(const compute::DiskSpace& disk) {
+    return {{"state", compute::disk_state_name(disk.state)},
+            {"total_bytes", disk.total},
+            {"free_bytes", disk.free},
+            {"low_bytes", disk.low},
+            {"critical_bytes", disk.critical}};
+}
+
 Result<Json> branch_status(Control& control, const control::BranchView& view) {
     Json status = {{"branch", view.row.id},
                    {"default", view.is_default},
@@ -45,6 +53,7 @@ Result<Response> status_of(Control& control, const ServerInfo& server) {
                  {"start_time", rfc3339(server.start_time)},
                  {"http", server.http_address},
                  {"data_directory", server.data_directory},
+                 {"disk", disk_status(control.core().computes.disk_space())},
                  {"postgres_versions", control.projects.postgres_versions()},
                  {"pending_operations", Json::array()},
                  {"projects", Json::array()}};

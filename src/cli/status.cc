@@ -45,7 +45,23 @@ std::vector<Line> lines_of(const json& server) {
     return lines;
 }
 
+void warn_of_full_disk(const json& server) {
+    if (!server.contains("disk") || text(server["disk"], "state") == "enough") return;
+    const json& disk = server["disk"];
+    auto gib = [&](const char* field) {
+        constexpr double kGiB = 1 << 30;
+        return static_cast<double>(disk.value(field, uint64_t{0})) / kGiB;
+    };
+    bool critical = text(disk, "state") == "critical";
+    std::puts(fmt::format("the disk is {}: {:.2f} GiB of {:.1f} GiB are free; {}",
+                          critical ? "nearly full" : "filling up", gib("free_bytes"),
+                          gib("total_bytes"),
+                          critical ? "computes only read" : "nothing new can be made")
+                  .c_str());
+}
+
 void print_table(const json& server) {
+    warn_of_full_disk(server);
     auto lines = lines_of(server);
     size_t width = 8;
     for (const Line& line : lines) width = std::max(width, line.name.size());

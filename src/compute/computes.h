@@ -16,6 +16,7 @@
 #include "base/lsn.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "compute/disk_space.h"
 
 namespace tarn::compute {
 
@@ -105,6 +106,8 @@ class Computes {
     // Removes the lineage and what only it uses; missing is fine. Children keep what they need.
     virtual Result<void> drop_lineage(const LineageId& lineage) = 0;
     virtual Result<uint64_t> logical_size(const LineageId& lineage) = 0;  // bytes
+    // Of the disk that everything lies on.
+    virtual DiskSpace disk_space() = 0;
 
     // Would PostgreSQL start with an endpoint's own settings? invalid_argument, in its words, if
     // not. Touches nothing that runs.

@@ -64,6 +64,7 @@ Result<void> write_kept_from(const store::Store& store, uint64_t lineage, const 
 struct HistoryRounds {
     std::vector<store::RestorePointId> points;  // that were left
     Time thinned;                               // when that was
+    HistoryLimits limits;                       // and to what
     store::GiveBack give_back;
 };
 

@@ -161,8 +161,9 @@ constexpr std::chrono::minutes kThinAgain{10};
 
 // Nothing has happened since the last round that this one could act upon.
 Result<bool> is_settled(const store::Store& store, uint64_t lineage, Time now,
-                        const HistoryRounds& rounds) {
-    return now < rounds.thinned + kThinAgain && TRY(store.restore_points(lineage)) == rounds.points;
+                        const HistoryLimits& limits, const HistoryRounds& rounds) {
+    return now < rounds.thinned + kThinAgain && limits == rounds.limits &&
+           TRY(store.restore_points(lineage)) == rounds.points;
 }
 
 // Thins and gives back. Restore points may be made meanwhile, and branches of those there are: so
@@ -170,7 +171,7 @@ Result<bool> is_settled(const store::Store& store, uint64_t lineage, Time now,
 Result<void> make_room(const store::Store& store, uint64_t lineage,
                        const store::RestorePointId& oldest, Time now, const HistoryLimits& limits,
                        HistoryRounds& rounds) {
-    if (TRY(is_settled(store, lineage, now, rounds))) return {};
+    if (TRY(is_settled(store, lineage, now, limits, rounds))) return {};
     auto spans = TRY(store::version_spans(store, TRY(store.restore_points(lineage))));
     auto thinned = TRY(too_many(store, lineage, oldest, spans, now, limits));
     if (!thinned.empty()) {
@@ -181,6 +182,7 @@ Result<void> make_room(const store::Store& store, uint64_t lineage,
     TRY(rounds.give_back.run(store, lineage, spans));
     rounds.points = TRY(store.restore_points(lineage));
     rounds.thinned = now;
+    rounds.limits = limits;
     return {};
 }
 

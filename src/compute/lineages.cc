@@ -25,8 +25,8 @@ std::string dropped_marker(const std::string& store_root, uint64_t lineage) {
 }
 
 Lineages::Lineages(store::Store& store, const Layout& layout, const ComputeUser& user,
-                   const std::map<int, PostgresInstall>& installs, const HistoryLimits& limits)
-    : store_(store), layout_(layout), user_(user), installs_(installs), limits_(limits) {}
+                   const std::map<int, PostgresInstall>& installs)
+    : store_(store), layout_(layout), user_(user), installs_(installs) {}
 
 Result<void> Lineages::create_root(uint64_t lineage, int pg_major) {
     if (lineage < kFirstProjectLineage)
@@ -78,8 +78,8 @@ Result<void> Lineages::begin_history(uint64_t lineage) const {
     return write_kept_from(store_, lineage, {now.end.end, now.time});
 }
 
-Result<void> Lineages::trim_one(uint64_t lineage, Time time) {
-    auto trimmed = compute::trim_history(store_, lineage, time, sys::real_clock().now(), limits_,
+Result<void> Lineages::trim_one(uint64_t lineage, Time time, const HistoryLimits& limits) {
+    auto trimmed = compute::trim_history(store_, lineage, time, sys::real_clock().now(), limits,
                                          rounds_[lineage]);
     if (is_made(store_, lineage)) {
         TRY_CTX(std::move(trimmed), "trim the history of lineage {}", lineage_text(lineage));
@@ -88,16 +88,16 @@ Result<void> Lineages::trim_one(uint64_t lineage, Time time) {
     return {};  // it has been removed meanwhile
 }
 
-Result<void> Lineages::trim_history(uint64_t lineage, Time time) {
+Result<void> Lineages::trim_history(uint64_t lineage, Time time, const HistoryLimits& limits) {
     std::lock_guard one(trimming_);
     ActAs acting(user_);
-    TRY(trim_one(lineage, time));
+    TRY(trim_one(lineage, time, limits));
     // Nobody asks for those that were dropped and that this one needs. They are of one project, so
     // what they are needed for reaches as far back.
     for (auto above = TRY(parent_of(store_, lineage)); above && is_made(store_, *above);
          above = TRY(parent_of(store_, *above))) {
         if (::access(dropped_marker(store_.root(), *above).c_str(), F_OK) != 0) continue;
-        TRY(trim_one(*above, time));
+        TRY(trim_one(*above, time, limits));
     }
     return {};
 }

@@ -27,7 +27,7 @@ class Lineages {
   public:
     // All of them outlive it.
     Lineages(store::Store& store, const Layout& layout, const ComputeUser& user,
-             const std::map<int, PostgresInstall>& installs, const HistoryLimits& limits);
+             const std::map<int, PostgresInstall>& installs);
 
     // Made already is fine, for both.
     Result<void> create_root(uint64_t lineage, int pg_major);
@@ -35,7 +35,7 @@ class Lineages {
     Result<BranchPoint> find_moment(uint64_t lineage, const Moment& moment) const;
     Result<void> set_aside(uint64_t lineage, Time from) const;
     Result<void> begin_history(uint64_t lineage) const;
-    Result<void> trim_history(uint64_t lineage, Time time);
+    Result<void> trim_history(uint64_t lineage, Time time, const HistoryLimits& limits);
     // Nothing may run on it.
     Result<void> drop(uint64_t lineage);
     // Of an earlier server: what it had not finished, and what waited for a child to go.
@@ -49,13 +49,12 @@ class Lineages {
 
   private:
     Result<void> sweep_dropped();
-    Result<void> trim_one(uint64_t lineage, Time time);
+    Result<void> trim_one(uint64_t lineage, Time time, const HistoryLimits& limits);
 
     store::Store& store_;
     const Layout& layout_;
     const ComputeUser& user_;
     const std::map<int, PostgresInstall>& installs_;
-    const HistoryLimits& limits_;
     std::mutex compressing_;  // one segment at a time; taken before the other two
     std::mutex births_;       // creating and dropping, one at a time
     std::mutex trimming_;     // one history at a time

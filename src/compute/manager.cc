@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <future>
+#include <utility>
 
 #include "base/log.h"
 #include "compute/attachments.h"
@@ -104,7 +105,8 @@ Manager::Manager(ManagerOptions options, store::Store store, ComputeUser user)
       layout_(options_.data_directory),
       store_(std::move(store)),
       user_(std::move(user)),
-      lineages_(store_, layout_, user_, installs_, options_.history) {}
+      lineages_(store_, layout_, user_, installs_),
+      disk_watch_(options_.data_directory, options_.disk) {}
 
 Manager::~Manager() {
     // Computes outlive the server: only the connections to their supervisors end here.
@@ -270,7 +272,9 @@ Result<void> Manager::begin_history(const LineageId& id) {
 }
 
 Result<void> Manager::trim_history(const LineageId& id, Time time) {
-    return lineages_.trim_history(TRY(parse_lineage_id(id)), time);
+    bool scarce = disk_space().state != DiskState::enough;
+    return lineages_.trim_history(TRY(parse_lineage_id(id)), time,
+                                  scarce ? for_a_full_disk(options_.history) : options_.history);
 }
 
 Result<void> Manager::drop_lineage(const LineageId& id) {
@@ -288,6 +292,24 @@ Result<void> Manager::drop_lineage(const LineageId& id) {
 
 Result<uint64_t> Manager::logical_size(const LineageId& id) {
     return lineages_.logical_size(TRY(parse_lineage_id(id)));
+}
+
+DiskSpace Manager::disk_space() {
+    std::lock_guard one(watching_);
+    DiskSpace space = disk_watch_.look();
+    if (std::exchange(disk_told_, space.state) == space.state) return space;
+    if (space.state == DiskState::enough)
+        log::info("compute: the disk of {} has room again: {}", options_.data_directory,
+                  free_text(space));
+    else
+        log::warn(
+            "compute: the disk of {} is {}: {}; {} (hint: docs/operate/server.md, When the disk "
+            "fills)",
+            options_.data_directory, space.state == DiskState::low ? "filling up" : "nearly full",
+            free_text(space),
+            space.state == DiskState::low ? "nothing new is made until there is more"
+                                          : "computes only read until there is more");
+    return space;
 }
 
 // ---- running -----------------------------------------------------------------------------------
@@ -325,6 +347,7 @@ Result<SuperviseSpec> Manager::supervise_spec(const ComputeSpec& spec, uint64_t 
     supervised.bin_directory = install->second.bin;
     supervised.shim = options_.shim;
     supervised.shared_buffers = options_.shared_buffers;
+    supervised.disk = options_.disk;
     return supervised;
 }
 

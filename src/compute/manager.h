@@ -36,6 +36,7 @@ struct ManagerOptions {
     std::string user;  // that computes run as; only for a server that is root
     std::string shared_buffers = "256MB";
     HistoryLimits history;
+    DiskLimits disk;
     Span wal_compression_round{
         std::chrono::seconds{15}};  // how often WAL to compress is looked for
 };
@@ -60,6 +61,7 @@ class Manager final : public Computes {
     Result<void> trim_history(const LineageId& lineage, Time time) override;
     Result<void> drop_lineage(const LineageId& lineage) override;
     Result<uint64_t> logical_size(const LineageId& lineage) override;
+    DiskSpace disk_space() override;
 
     Result<void> check_settings(int pg_major, double max_cu,
                                 const std::map<std::string, std::string>& settings) override;
@@ -105,6 +107,9 @@ class Manager final : public Computes {
     std::map<std::string, std::shared_ptr<Endpoint>> endpoints_;
     std::function<void(const std::string&)> exit_callback_;
     std::atomic<bool> letting_go_ = false;
+    std::mutex watching_;  // guards the watch and what it has told
+    DiskState disk_told_ = DiskState::enough;
+    DiskWatch disk_watch_;
     std::mutex checking_;  // guards the directory that settings are checked in
 
     std::unique_ptr<WalCompressor> wal_compressor_;  // last, both: they end before the rest goes

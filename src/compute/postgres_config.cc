@@ -52,6 +52,8 @@ std::string postgresql_conf(const SuperviseSpec& spec, uint32_t least_prepared_t
             continue;
         set(name, value);
     }
+    text += "# While the disk is nearly full.\ninclude_if_exists = " +
+            quoted_setting(spec.read_only_conf()) + "\n";
     return text;
 }
 

@@ -22,6 +22,15 @@ TEST(PostgresConfig, ASettingCannotWriteAnotherLine) {
     EXPECT_EQ(text.find("\nfsync"), std::string::npos) << text;
 }
 
+// The last value wins: no setting of the endpoint comes behind it.
+TEST(PostgresConfig, WhetherTheDiskIsFullIsReadLast) {
+    SuperviseSpec spec;
+    spec.directory = "/data/endpoints/ep";
+    spec.pg_settings = {{"default_transaction_read_only", "off"}};
+    EXPECT_TRUE(postgresql_conf(spec, 0).ends_with(
+        "include_if_exists = '/data/endpoints/ep/read_only.conf'\n"));
+}
+
 TEST(PostgresConfig, PreparedTransactionsOfTheControlFileKeepTheirRoom) {
     SuperviseSpec spec;
     spec.pg_settings = {{"max_prepared_transactions", "5"}};

@@ -30,16 +30,12 @@ Connection begin_connection(Begin begin, const std::string& socket_directory,
                            "gssencmode",
                            "sslmode",
                            "connect_timeout",
+                           "options",
                            nullptr};
-    const char* values[] = {socket_directory.c_str(),
-                            "5432",
-                            kBootstrapUser,
-                            database.c_str(),
-                            "tarn",
-                            "disable",
-                            "disable",
-                            "10",
-                            nullptr};
+    const char* values[] = {socket_directory.c_str(), "5432", kBootstrapUser, database.c_str(),
+                            "tarn", "disable", "disable", "10",
+                            // What is done for the server is done on a nearly full disk too.
+                            "-c default_transaction_read_only=off", nullptr};
     return Connection(begin(names, values, 0), &PQfinish);
 }
 

@@ -21,6 +21,8 @@ std::string encode(const SuperviseSpec& spec) {
                 {"bin_directory", spec.bin_directory},
                 {"shim", spec.shim},
                 {"shared_buffers", spec.shared_buffers}};
+    if (spec.disk.low) object["disk_low"] = *spec.disk.low;
+    if (spec.disk.critical) object["disk_critical"] = *spec.disk.critical;
     return object.dump(2) + "\n";
 }
 
@@ -40,6 +42,10 @@ Result<SuperviseSpec> decode_spec(const std::string& text) {
         spec.bin_directory = object.at("bin_directory").get<std::string>();
         spec.shim = object.at("shim").get<std::string>();
         spec.shared_buffers = object.at("shared_buffers").get<std::string>();
+        // An earlier server's have no limits of the disk.
+        if (object.contains("disk_low")) spec.disk.low = object["disk_low"].get<uint64_t>();
+        if (object.contains("disk_critical"))
+            spec.disk.critical = object["disk_critical"].get<uint64_t>();
         return spec;
     } catch (const json::exception& failure) {
         return error(Code::malformed, "the compute's specification cannot be read: {}",

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "compute/disk_space.h"
 #include "compute/layout.h"
 
 namespace tarn::compute {
@@ -23,9 +24,11 @@ struct SuperviseSpec {
     std::string bin_directory;  // of PostgreSQL
     std::string shim;           // the page shim's library
     std::string shared_buffers = "256MB";
+    DiskLimits disk;
 
     std::string pgdata() const { return directory + "/pgdata"; }
     std::string stubs_marker() const { return directory + "/stubs"; }
+    std::string read_only_conf() const { return directory + "/read_only.conf"; }
     std::string log_directory() const { return directory + "/log"; }
     std::string control_socket() const { return control_socket_in(run_directory); }
 };

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "compute/checkpoint_pacer.h"
 #include "compute/control_server.h"
+#include "compute/disk_guard.h"
 #include "compute/fence.h"
 #include "compute/files.h"
 #include "compute/layout.h"
@@ -56,7 +57,8 @@ class Supervisor {
         : spec_(std::move(spec)),
           store_(std::move(store)),
           control_(std::move(control)),
-          checkpoints_(spec_.run_directory) {}
+          checkpoints_(spec_.run_directory),
+          disk_guard_(spec_) {}
 
     int run();
 
@@ -82,6 +84,7 @@ class Supervisor {
     Result<void> keep_clean_end();
     void enter(Phase phase, std::string reason = "");
     void fail(const Error& why);
+    void tell_reason();
 
     SuperviseSpec spec_;
     store::Store store_;
@@ -94,6 +97,7 @@ class Supervisor {
     std::optional<Sealer> sealer_;
     WalSupply wal_supply_;
     CheckpointPacer checkpoints_;
+    DiskGuard disk_guard_;
     PhaseReport report_;
     std::optional<Error> killed_for_;
     std::vector<ControlServer::Incoming> waiting_;  // for the end of the stop
@@ -121,6 +125,12 @@ void Supervisor::fail(const Error& why) {
     enter(Phase::failed, why.message());
 }
 
+// Of the state that it is in, which began when it did.
+void Supervisor::tell_reason() {
+    report_.reason = disk_guard_.reason();
+    control_.broadcast(encode(report_));
+}
+
 Result<void> Supervisor::set_up_descriptors() {
     sigset_t handled;
     sigemptyset(&handled);
@@ -143,6 +153,7 @@ Result<void> Supervisor::start() {
     lock_ = TRY(seize_lock(lineage_lock_path(spec_.store_root, spec_.lineage), kLockLimit));
     opening_ = TRY(open_lineage(store_, spec_));
     TRY(prepare_pgdata());
+    TRY(disk_guard_.prepare());
     TRY(fill_map(store_, opening_, spec_));
     sealer_ = TRY(Sealer::begin(store_, opening_, spec_.pgdata()));
     wal_supply_ = WalSupply(store_, opening_.log, opening_.end);
@@ -222,8 +233,10 @@ void Supervisor::poll_once() {
         {signals_.fd(), POLLIN, 0}, {ring_.fd(), POLLIN, 0}, {notify_.fd(), POLLIN, 0}};
     control_.add_descriptors(polled);
     checkpoints_.add_descriptor(polled);
+    disk_guard_.add_descriptor(polled);
     int timeout = -1;
-    for (const auto& deadline : {deadline_, checkpoints_.deadline()})
+    auto look = report_.phase == Phase::running ? disk_guard_.deadline() : std::nullopt;
+    for (const auto& deadline : {deadline_, checkpoints_.deadline(), look})
         if (deadline) {
             auto left = std::chrono::duration_cast<milliseconds>(*deadline - Clock::now());
             auto wait = static_cast<int>(std::max<int64_t>(left.count() + 1, 0));
@@ -236,6 +249,10 @@ void Supervisor::poll_once() {
     for (const auto& incoming : control_.handle(polled, encode(report_))) handle_request(incoming);
     if (deadline_ && Clock::now() >= *deadline_) handle_deadline();
     if (report_.phase == Phase::running) checkpoints_.step(sealer_->header());
+    if (report_.phase == Phase::running && disk_guard_.step()) {
+        ::kill(postgres_, SIGHUP);
+        tell_reason();
+    }
     if (polled[0].revents) handle_signals();
 }
 
@@ -280,7 +297,7 @@ void Supervisor::handle_status_change() {
         return;
     }
     deadline_.reset();
-    enter(Phase::running);
+    enter(Phase::running, disk_guard_.reason());
     take_restore_point();  // the end of recovery may have sealed already
 }
 
@@ -331,6 +348,7 @@ void Supervisor::begin_stop() {
     if (report_.phase == Phase::stopping || is_final(report_.phase)) return;
     enter(Phase::stopping);
     checkpoints_.stop();
+    disk_guard_.stop();
     ::kill(postgres_, SIGINT);
     deadline_ = Clock::now() + kFastStopLimit;
 }

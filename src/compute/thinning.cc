@@ -55,6 +55,14 @@ Thinned thin_by(const std::vector<HistoryPoint>& points, Time now, double slope,
 
 }  // namespace
 
+HistoryLimits for_a_full_disk(HistoryLimits limits) {
+    constexpr int kPart = 4;
+    limits.budget /= kPart;
+    limits.budget_least /= kPart;
+    limits.dense = Span{0};
+    return limits;
+}
+
 Thinned thin(const std::vector<HistoryPoint>& points, const store::VersionSpans& spans, Time now,
              const HistoryLimits& limits, uint64_t size) {
     constexpr double kLeastSlope = 1.0 / 4096, kMostSlope = 64;

@@ -27,7 +27,12 @@ struct HistoryLimits {
     Span replay_max{std::chrono::seconds{8}};    // estimate for moments that are older
     double budget = 1;                           // of a branch's size, for what thinning can free
     uint64_t budget_least = uint64_t{64} << 20;  // bytes: of small branches
+    bool operator==(const HistoryLimits&) const = default;
 };
+
+// The same, while the disk has too little room: no promised moment goes, but opening one may take
+// longer.
+HistoryLimits for_a_full_disk(HistoryLimits limits);
 
 struct Thinned {
     std::vector<bool> stays;  // one for each restore point

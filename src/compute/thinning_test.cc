@@ -104,6 +104,16 @@ TEST_F(ThinningTest, AVersionThatManyShowCostsOnce) {
     EXPECT_EQ(thinned(kPlenty).bytes, store::kBlockBytes);
 }
 
+TEST_F(ThinningTest, AFullDiskLeavesLess) {
+    make(180, 100);
+    uint64_t size = 40 * 100 * store::kBlockBytes;
+    Thinned before = thinned(size);
+    limits = for_a_full_disk(limits);
+    Thinned after = thinned(size);
+    EXPECT_LT(after.bytes, before.bytes / 2);
+    EXPECT_TRUE(after.stays.front() && after.stays.back());
+}
+
 TEST_F(ThinningTest, NothingIsThinnedOfTwoOrNone) {
     EXPECT_TRUE(thinned(0).stays.empty());
     make(2, 100);

@@ -115,6 +115,7 @@ Result<OperationRow> Branches::insert(Session& session, const BranchDraft& draft
             return apply(session, project, *taken, draft.values);
         return error(Code::already_exists, "branch already exists; branch_name:\"{}\"", draft.id);
     }
+    TRY(core_.check_room(fmt::format("create branch '{}'", draft.id)));
     if (!draft.values.expiration)
         return error(Code::invalid_argument, "Expiration must be specified when creating a branch")
             .with_hint("give one of spec.ttl, spec.expire_time and spec.no_expiry");

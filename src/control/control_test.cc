@@ -530,6 +530,28 @@ TEST_F(ControlTest, AddressesGoRoundTheBlockBeforeOneIsTakenAgain) {
     EXPECT_EQ(message(control_->projects.get("i")), "project id not found");
 }
 
+TEST_F(ControlTest, NothingNewIsMadeWhileTheDiskHasTooLittleRoom) {
+    open();
+    make_project("p");
+    make_branch("p", "a");
+    constexpr uint64_t kGiB = 1 << 30;
+    computes_.disk = {.state = compute::DiskState::low, .total = 10 * kGiB, .free = kGiB / 2};
+    computes_.disk.low = kGiB;
+    auto refused = create_branch("p", "b");
+    EXPECT_EQ(refused.error().code(), Code::no_space);
+    EXPECT_EQ(message(refused),
+              "cannot create branch 'b': on the server's disk 0.50 GiB of 10.0 GiB are free, and "
+              "at least 1.00 GiB must be");
+    EXPECT_EQ(create_project("q").error().code(), Code::no_space);
+    RestoreDraft restore{
+        .project = "p", .branch = "a", .source = {}, .preserve = {}, .preserved_id = {}};
+    EXPECT_EQ(control_->restores.reset(restore).error().code(), Code::no_space);
+    EXPECT_EQ(message(control_->branches.remove("p", "a", true)), "") << "that is the way out";
+    settle();
+    computes_.disk.state = compute::DiskState::enough;
+    make_branch("p", "b");
+}
+
 TEST_F(ControlTest, AProjectHasSoManyBranchesAndNoMore) {
     options_.most_branches = 3;
     open();

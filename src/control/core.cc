@@ -21,4 +21,16 @@ Result<meta::OperationRow> Core::record(meta::Session& session, OperationKind ki
     return meta::insert_operation(session, std::move(row));
 }
 
+Result<void> Core::check_room(std::string_view doing) const {
+    auto disk = computes.disk_space();
+    if (disk.state == compute::DiskState::enough) return {};
+    constexpr double kGiB = 1 << 30;
+    return error(Code::no_space,
+                 "cannot {}: on the server's disk {}, and at least {:.2f} GiB must be", doing,
+                 compute::free_text(disk), static_cast<double>(disk.low) / kGiB)
+        .with_hint(
+            "make room: delete branches and projects with purge=true, delete snapshots, shorten "
+            "history_retention_duration, or enlarge the disk");
+}
+
 }  // namespace tarn::control

@@ -86,6 +86,9 @@ struct Core {
                                       std::string resource_name, std::string resource_uid,
                                       std::string project_uid, bool done,
                                       std::optional<std::string> preserved_branch = {});
+
+    // no_space while the disk has too little room for something new.
+    Result<void> check_room(std::string_view doing) const;
 };
 
 }  // namespace tarn::control

@@ -67,6 +67,7 @@ Result<DiffView> Diffs::make(const DiffDraft& draft) {
 }
 
 Result<Diffs::Scratch> Diffs::draft_scratch(const DiffDraft& draft, const DiffSide& side) {
+    TRY(core_.check_room("compare branches"));
     BranchSource source;
     source.at_lsn = side.at_lsn;
     source.at_time = side.at_time;

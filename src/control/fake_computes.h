@@ -32,6 +32,7 @@ class FakeComputes : public compute::Computes {
     std::set<std::string> databases;
     std::map<std::string, compute::ComputeSpec> specs;  // of the last start
     int starts = 0;
+    compute::DiskSpace disk;
 
     std::vector<int> majors() const override { return installed; }
 
@@ -76,6 +77,8 @@ class FakeComputes : public compute::Computes {
         return call("drop_lineage", [&] { lineages.erase(lineage); });
     }
     Result<uint64_t> logical_size(const compute::LineageId&) override { return 31760384; }
+
+    compute::DiskSpace disk_space() override { return disk; }
 
     Result<void> check_settings(int, double, const std::map<std::string, std::string>&) override {
         return call("check_settings", [] {});

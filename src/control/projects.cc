@@ -176,6 +176,7 @@ Result<OperationRow> Projects::insert(Session& session, const Identity& caller,
         return error(Code::already_exists, "project with such id already exists in the workspace");
     if (TRY(meta::count_projects(session)) >= kMaxProjects)
         return error(Code::quota_exceeded, "projects limit exceeded");
+    TRY(core_.check_room(fmt::format("create project '{}'", draft.id)));
     ProjectRow project = fresh_project(core_, caller, draft);
     TRY(merge(project, draft.values, core_.options));
 

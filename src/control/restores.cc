@@ -137,6 +137,7 @@ Result<OperationRow> Restores::insert(Session& session, const RestoreDraft& draf
     auto& [project, branch] = found;
     if (!branch.is_settled()) return conflicting_operation();
     TRY(check_may(session, branch, draft, kind));
+    TRY(core_.check_room(fmt::format("{} branch '{}'", verb(kind), branch.id)));
     BranchRow replacement = TRY(insert_replacement(session, found, draft, kind, past));
     branch.replaced_by = replacement.uid;
     branch.state_change_time = core_.now();

@@ -124,6 +124,19 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
         ->check(CLI::Range(0.0, 1e6))
         ->envname("TARN_HISTORY_BUDGET")
         ->capture_default_str();
+    command
+        .add_option("--disk-low", options.disk_low,
+                    "Free space below which nothing new is made; auto follows from the disk's "
+                    "size, 0 is never")
+        ->check(form(parse_disk_limit))
+        ->envname("TARN_DISK_LOW")
+        ->capture_default_str();
+    command
+        .add_option("--disk-critical", options.disk_critical,
+                    "Free space below which computes only read; as --disk-low")
+        ->check(form(parse_disk_limit))
+        ->envname("TARN_DISK_CRITICAL")
+        ->capture_default_str();
     command.add_option("--admin", options.admin, "User name of the administrator (first start)")
         ->envname("TARN_ADMIN")
         ->capture_default_str();
@@ -155,6 +168,10 @@ Result<ServeOptions> complete(CLI::App& command, ServeOptions& options) {
     }
     if (whole.tls_certificate.empty() != whole.tls_key.empty())
         return error(Code::invalid_argument, "--tls-certificate and --tls-key go together");
+    auto low = TRY(parse_disk_limit(whole.disk_low));
+    auto critical = TRY(parse_disk_limit(whole.disk_critical));
+    if (low && critical && *critical > *low)
+        return error(Code::invalid_argument, "--disk-critical is more than --disk-low");
     if (whole.network_address.empty() != whole.network_domain.empty())
         return error(Code::invalid_argument, "--network-address and --network-domain go together");
     return whole;

@@ -28,6 +28,8 @@ struct ServeOptions {
     std::string shared_buffers = "256MB";
     std::string history_dense = "3600s";
     double history_budget = 1;
+    std::string disk_low = "auto";
+    std::string disk_critical = "auto";
     std::string admin = "admin@example.com";
     std::string profile_file;  // a databrickscfg to write host and token to
     std::string log_level = "info";

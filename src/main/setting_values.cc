@@ -9,6 +9,7 @@ namespace tarn {
 namespace {
 
 constexpr uint64_t kBlockBytes = 8192;
+constexpr double kMostDiskBytes = double{1 << 30} * (1 << 30);
 
 // The whole of `text` as a number.
 template <class Number>
@@ -26,6 +27,17 @@ double unit_bytes(std::string_view unit) {
         bytes *= 1024;
     }
     return unit.empty() ? static_cast<double>(kBlockBytes) : 0;
+}
+
+// A number and a unit; nothing if it is none.
+std::optional<double> amount_of_bytes(std::string_view text) {
+    size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+    std::string_view unit = text.substr(digits);
+    unit.remove_prefix(std::min(unit.find_first_not_of(' '), unit.size()));
+    double number = 0;
+    double bytes = unit_bytes(unit);
+    if (!whole_number(text.substr(0, digits), number) || bytes == 0) return std::nullopt;
+    return bytes * number;
 }
 
 Error bad_address(std::string_view text, std::string_view why) {
@@ -52,21 +64,27 @@ Result<HttpAddress> parse_http_address(std::string_view text) {
 }
 
 Result<uint64_t> parse_shared_buffers(std::string_view text) {
-    size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
-    std::string_view unit = text.substr(digits);
-    unit.remove_prefix(std::min(unit.find_first_not_of(' '), unit.size()));
-    double number = 0;
-    double bytes = unit_bytes(unit);
-    if (!whole_number(text.substr(0, digits), number) || bytes == 0)
+    auto amount = amount_of_bytes(text);
+    if (!amount)
         return error(Code::invalid_argument, "'{}' is no amount of memory", text)
             .with_hint("a number and one of kB, MB, GB, TB, such as 128MB");
-    bytes *= number;
+    double bytes = *amount;
     // PostgreSQL's own limits.
     constexpr double kLeast = 16 * kBlockBytes;
     constexpr double kMost = double{1 << 30} * kBlockBytes - kBlockBytes;
     if (bytes < kLeast || bytes > kMost)
         return error(Code::invalid_argument, "'{}' is not between 128kB and 8TB", text);
     return static_cast<uint64_t>(bytes);
+}
+
+Result<std::optional<uint64_t>> parse_disk_limit(std::string_view text) {
+    if (text == "auto") return std::optional<uint64_t>();
+    auto bytes = amount_of_bytes(text);
+    bool has_unit = text == "0" || text.ends_with('B');
+    if (!bytes || !has_unit || *bytes > kMostDiskBytes)
+        return error(Code::invalid_argument, "'{}' is no amount of disk space", text)
+            .with_hint("auto, 0, or a number and one of kB, MB, GB, TB, such as 20GB");
+    return std::optional(static_cast<uint64_t>(*bytes));
 }
 
 Error naming_settings(Error failure, std::string_view settings) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,9 @@ Result<HttpAddress> parse_http_address(std::string_view text);
 
 // PostgreSQL's form of a size: "128MB", "1 GB", "16384" (blocks of 8 kB). Answers bytes.
 Result<uint64_t> parse_shared_buffers(std::string_view text);
+
+// "auto" (nothing), "0", or a size such as "512MB" or "20GB" as PostgreSQL writes them.
+Result<std::optional<uint64_t>> parse_disk_limit(std::string_view text);
 
 // The hint of a taken port ends with the settings that choose another; other errors stay as they
 // are.

@@ -46,6 +46,15 @@ TEST(SharedBuffers, AreReadAsPostgresqlReadsThem) {
         EXPECT_FALSE(parse_shared_buffers(text).ok()) << text;
 }
 
+TEST(DiskLimit, IsAutoOrASize) {
+    EXPECT_EQ(parse_disk_limit("auto").value(), std::nullopt);
+    EXPECT_EQ(parse_disk_limit("0").value(), 0u);
+    EXPECT_EQ(parse_disk_limit("512MB").value(), 512u << 20);
+    EXPECT_EQ(parse_disk_limit("1.5 GB").value(), 3u << 29);
+    for (const char* text : {"", "5%", "512", "lots", "-1GB", "1e9TB", "9999999TB"})
+        EXPECT_FALSE(parse_disk_limit(text).ok()) << text;
+}
+
 TEST(TakenPort, IsToldWithTheSettingsThatChooseAnother) {
     auto taken = errno_error(EADDRINUSE, "listen").with_hint("stop it, or choose another port");
     EXPECT_EQ(naming_settings(std::move(taken), "--http").hint(),

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from harness import processes
 from harness.server import MAJORS, Server, primary
+from harness.small_disk import SmallDisk, fill, may_mount
 
 
 def asleep(server, endpoint):
@@ -63,10 +64,6 @@ def test_files_of_relations_cannot_be_read_past_the_store(server, endpoint):
         assert "could not" in str(raised.value)
 
 
-def may_mount():
-    return subprocess.run(["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /mnt"], capture_output=True).returncode == 0
-
-
 small_disk = pytest.mark.skipif(not may_mount(), reason="a disk of limited size needs the right to mount one")
 
 
@@ -83,33 +80,14 @@ def test_a_file_system_that_cannot_reserve_space_is_refused_at_the_start():
         server.destroy()
 
 
-class SmallDisk(Server):
-    """A server whose data directory is a file system of 1 GB, seen by its own processes only."""
-
-    def __init__(self):
-        super().__init__()
-        self.data.mkdir()
-        self.wrapper = ["unshare", "--mount", "sh", "-c",
-                        'mount -t tmpfs -o size=1g,mode=755 none "$0" && exec "$@"', str(self.data)]
-
-    def grow(self):
-        subprocess.run(["nsenter", "-m", "-t", str(self.process.pid), "mount", "-o", "remount,size=3g", self.data], check=True)
-
-
-def fill(conn, table):
-    """Inserts a megabyte at a time until it fails; the acknowledged megabytes and the error."""
-    for n in range(100_000):
-        try:
-            conn.execute(f"INSERT INTO {table} SELECT %s, repeat(md5(g::text), 30) FROM generate_series(1, 1000) g", (n,))
-        except psycopg.Error as error:
-            return n, error
-    raise AssertionError("the disk never filled")
+# Of the disk itself, not of what is done before it is full (test_full_disk.py).
+TO_THE_LAST_BYTE = ("--disk-low", "0", "--disk-critical", "0")
 
 
 @small_disk
 @pytest.mark.parametrize("major", MAJORS)
 def test_a_page_that_has_no_room_is_an_error_and_harms_nothing(major):
-    with SmallDisk() as server:
+    with SmallDisk(TO_THE_LAST_BYTE) as server:
         server.create_project("full", major)
         server.query(primary("full"), "CREATE TABLE before AS SELECT generate_series(1, 100000) AS n")
         # On a branch, whose recovery made the segment that it writes its WAL to.
@@ -136,7 +114,7 @@ def test_a_page_that_has_no_room_is_an_error_and_harms_nothing(major):
 @pytest.mark.parametrize("major", MAJORS)
 def test_a_full_disk_loses_nothing_that_was_acknowledged(major):
     """PostgreSQL itself ends when its WAL has no room; with room again, everything acknowledged is there."""
-    with SmallDisk() as server:
+    with SmallDisk(TO_THE_LAST_BYTE) as server:
         server.create_project("full", major)
         endpoint = primary("full")
         server.query(endpoint, "CREATE TABLE kept (n int, body text)")
