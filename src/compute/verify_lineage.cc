@@ -1,20 +1,19 @@
 #include "compute/verify_lineage.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <set>
-#include <tuple>
 #include <utility>
 
 #include "compute/attachments.h"
 #include "compute/fence.h"
 #include "compute/history.h"
 #include "compute/layout.h"
-#include "compute/lineages.h"
 #include "compute/opening.h"
 #include "compute/set_aside.h"
+#include "compute/verify_damages.h"
 #include "compute/verify_life.h"
+#include "compute/verify_lost.h"
 #include "pg/relation_path.h"
 #include "store/paths.h"
 #include "sys/files.h"
@@ -24,63 +23,6 @@ namespace tarn::compute {
 namespace {
 
 using store::RestorePointId;
-
-bool joins(const MomentRange& range, const MomentRange& next) {
-    return range.before && *range.before == next.from && !next.after;
-}
-
-// What a compute makes after the incarnation's record: its first start, and what it has sealed.
-Result<bool> has_run(const store::Store& store, store::LogId log) {
-    if (!TRY(store.restore_points(log)).empty()) return true;
-    return sys::exists(store.disk(),
-                       incarnation_path(store, log) + "/" + store::kWalArchiveDirectory);
-}
-
-// Incarnations that have run and have no record. `known` have one.
-Result<std::vector<uint32_t>> incarnations_without_record(const store::Store& store,
-                                                          uint64_t lineage,
-                                                          const std::vector<uint32_t>& known) {
-    std::vector<uint32_t> found;
-    std::string directory = store::lineage_directory(store.root().c_str(), lineage).text;
-    for (const std::string& name : TRY(sys::list_names(store.disk(), directory))) {
-        uint32_t number = 0;
-        auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
-        bool is_number =
-            name.size() == 8 && failure == std::errc() && end == name.data() + name.size();
-        if (!is_number || std::binary_search(known.begin(), known.end(), number)) continue;
-        // The record comes first: looked for last, it is not one that has come since.
-        if (TRY(has_run(store, {lineage, number})) &&
-            !TRY(sys::exists(store.disk(),
-                             incarnation_path(store, {lineage, number}) + "/incarnation")))
-            found.push_back(number);
-    }
-    return found;
-}
-
-// Was something in it that can be opened? In an import that was cut short there was not.
-Result<bool> was_made(const store::Store& store, uint64_t lineage) {
-    auto known = TRY(store.incarnations(lineage));
-    for (uint32_t number : known) {
-        auto record = store.incarnation({lineage, number});
-        if (!record || record->base.number != 0 || TRY(has_run(store, {lineage, number})))
-            return true;
-    }
-    return !TRY(incarnations_without_record(store, lineage, known)).empty();
-}
-
-// Making writes the record first, and removal takes the mark away last. So whoever is seen twice
-// with neither, and with something that was made, has lost the record.
-Result<bool> has_lost_record(const store::Store& store, uint64_t lineage) {
-    std::string directory = store::lineage_directory(store.root().c_str(), lineage).text;
-    for (int look = 0; look < 2; ++look) {
-        auto made = was_made(store, lineage);
-        if (!made && made.error().code() == Code::not_found) return false;
-        if (!TRY(std::move(made)) || TRY(sys::exists(store.disk(), directory + "/lineage")) ||
-            TRY(sys::exists(store.disk(), dropped_marker(store.root(), lineage))))
-            return false;
-    }
-    return true;
-}
 
 class LineageCheck {
   public:
@@ -94,25 +36,17 @@ class LineageCheck {
         TRY(read_incarnations());
         TRY(read_kept_from());
         TRY(read_set_aside());
-        for (size_t at = 0; at < lives_.size(); ++at) TRY(read_restore_points(at));
+        for (size_t at = 0; at < line_.lives.size(); ++at) TRY(read_restore_points(at));
         TRY(read_origins());
-        find_floor();
-        for (size_t at = floor_life_; at < lives_.size(); ++at) TRY(read_wal(at));
-        for (const Place& place : places_) tell_moments(place);
-        for (size_t damage : hiding_all_) add_range(found_.damages[damage], {});
-        if (hiding_all_.empty()) TRY(find_newest_whole());
+        line_.find_floor();
+        for (size_t at = line_.floor_life; at < line_.lives.size(); ++at) TRY(read_wal(at));
+        damages_.tell_moments();
+        if (!damages_.hides_all()) TRY(find_newest_whole());
         if (found_.damage_count == 0 && !found_.newest_whole) TRY(tell_that_nothing_opens());
         return std::move(found_);
     }
 
   private:
-    // A damage, and the beginnings (life and number in it) that rest on it.
-    struct Place {
-        size_t damage;
-        std::vector<std::pair<size_t, size_t>> beginnings;
-    };
-    static constexpr size_t kNotKept = ~size_t{0};
-
     Result<void> read_record();
     Result<void> read_incarnations();
     Result<void> read_kept_from();
@@ -122,7 +56,6 @@ class LineageCheck {
     Result<void> read_pages(const store::RestorePoint& point, size_t life, size_t at);
     Result<void> read_origins();
     Result<void> read_wal(size_t life);
-    void find_floor();
     Result<void> find_newest_whole();
     Result<void> tell_that_nothing_opens();
     Result<std::optional<WholeMoment>> whole_moment(const CheckedLife& life, size_t at) const;
@@ -130,15 +63,6 @@ class LineageCheck {
     // Of a record without which no moment is found. Damage passes; any other failure stays one.
     Result<void> need(Result<void> read, const std::string& what, const std::string& file);
     Result<void> note(Result<void> read, const std::string& what, const std::string& file);
-    // Its number in found_.damages, or kNotKept.
-    size_t add(Damage damage);
-    // The same object once, however many beginnings rest on it.
-    void add_to(const std::string& key, std::pair<size_t, size_t> beginning, Damage damage);
-    void tell_moments(const Place& place);
-    void add_range(Damage& damage, MomentRange range) const;
-    bool is_kept(size_t life, size_t at) const {
-        return std::pair(life, at) >= std::pair(floor_life_, floor_);
-    }
     std::string lineage_file(std::string_view name) const {
         return fmt::format(
             "{}/{}", store::lineage_directory(store_.root().c_str(), found_.lineage).text, name);
@@ -151,50 +75,35 @@ class LineageCheck {
     store::LineageRecord record_;
     uint64_t system_identifier_ = 0;
     int major_ = 0;
-    std::vector<size_t> hiding_all_;  // damages because of which no moment is found
-    std::optional<KeptFrom> kept_;
-    bool floor_known_ = true;
-    // The one that was chosen may be the next one, which cannot be read: then WAL is there for
-    // those after it only.
-    bool floor_may_follow_ = false;
-    std::vector<CheckedLife> lives_;
-    size_t floor_life_ = 0, floor_ = 0;   // the first beginning that moments which are kept need
-    std::map<std::string, size_t> keys_;  // of places_
-    std::vector<Place> places_;
+    CheckedLine line_;
+    DamageList damages_{line_, found_};
 };
+
+// Nothing if the failure is not one of stored bytes.
+std::optional<Damage> damage_of(const Result<void>& read, const std::string& what,
+                                const std::string& file) {
+    if (read || !store::is_damage(read.error())) return std::nullopt;
+    Damage damage;
+    damage.what = what;
+    damage.file = file;
+    damage.why = read.error().message();
+    return damage;
+}
 
 Result<void> LineageCheck::need(Result<void> read, const std::string& what,
                                 const std::string& file) {
-    size_t before = found_.damages.size();
-    TRY(note(std::move(read), what, file));
-    if (found_.damages.size() > before) hiding_all_.push_back(before);
+    auto damage = damage_of(read, what, file);
+    if (!damage) return read;
+    damages_.add_hiding_all(std::move(*damage));
     return {};
 }
 
 Result<void> LineageCheck::note(Result<void> read, const std::string& what,
                                 const std::string& file) {
-    if (read || !store::is_damage(read.error())) return read;
-    Damage damage;
-    damage.what = what;
-    damage.file = file;
-    damage.why = read.error().message();
-    add(std::move(damage));
+    auto damage = damage_of(read, what, file);
+    if (!damage) return read;
+    damages_.add(std::move(*damage));
     return {};
-}
-
-size_t LineageCheck::add(Damage damage) {
-    ++found_.damage_count;
-    if (found_.damages.size() >= LineageFindings::kDamagesKept) return kNotKept;
-    found_.damages.push_back(std::move(damage));
-    return found_.damages.size() - 1;
-}
-
-void LineageCheck::add_to(const std::string& key, std::pair<size_t, size_t> beginning,
-                          Damage damage) {
-    auto [at, is_new] = keys_.try_emplace(key, places_.size());
-    if (is_new) places_.push_back({add(std::move(damage)), {}});
-    Place& place = places_[at->second];
-    if (place.damage != kNotKept) place.beginnings.push_back(beginning);
 }
 
 Result<void> LineageCheck::read_record() {
@@ -227,12 +136,12 @@ Result<void> LineageCheck::read_incarnations() {
             life.life.begun = TRY(time_attachment(record.attachments, incarnation_key::begun));
             return {};
         }();
-        if (!lives_.empty()) {
-            lives_.back().end_known = read.ok();
-            if (read) lives_.back().life.end = life.life.begin;
-            if (read) lives_.back().end_time = life.life.begun;
+        if (!line_.lives.empty()) {
+            line_.lives.back().end_known = read.ok();
+            if (read) line_.lives.back().life.end = life.life.begin;
+            if (read) line_.lives.back().end_time = life.life.begun;
         }
-        lives_.push_back(std::move(life));
+        line_.lives.push_back(std::move(life));
         TRY(need(std::move(read), fmt::format("record of incarnation {}", number),
                  incarnation_path(store_, {found_.lineage, number}) + "/incarnation"));
     }
@@ -242,10 +151,10 @@ Result<void> LineageCheck::read_incarnations() {
 Result<void> LineageCheck::read_kept_from() {
     auto kept = kept_from(store_, found_.lineage);
     if (kept) {
-        kept_ = *kept;
+        line_.kept = *kept;
         return {};
     }
-    floor_known_ = false;
+    line_.kept_known = false;
     return need(std::move(kept).error(), "record of how far back history is kept",
                 lineage_file("kept_from"));
 }
@@ -259,7 +168,7 @@ Result<void> LineageCheck::read_set_aside() {
 }
 
 Result<void> LineageCheck::read_restore_points(size_t at) {
-    CheckedLife& life = lives_[at];
+    CheckedLife& life = line_.lives[at];
     if (life.life.base.number != 0) {
         Beginning base;
         base.id = life.life.base;
@@ -279,9 +188,9 @@ Result<void> LineageCheck::read_restore_points(size_t at) {
 }
 
 Result<void> LineageCheck::read_restore_point(size_t life, size_t at) {
-    Beginning& beginning = lives_[life].beginnings[at];
+    Beginning& beginning = line_.lives[life].beginnings[at];
     const RestorePointId id = beginning.id;
-    bool own = id.log == lives_[life].life.log;
+    bool own = id.log == line_.lives[life].life.log;
     auto read = [&]() -> Result<void> {
         auto point = TRY(store_.restore_point(id));
         TRY(describe(point, own, beginning));
@@ -293,7 +202,7 @@ Result<void> LineageCheck::read_restore_point(size_t life, size_t at) {
     damage.what = fmt::format("restore point {}", text_of(id));
     damage.file = store::restore_point_path(store_.root().c_str(), id.log, id.number).text;
     damage.why = read.error().message();
-    add_to(damage.what, {life, at}, std::move(damage));
+    damages_.add_to(damage.what, {life, at}, std::move(damage));
     return {};
 }
 
@@ -308,7 +217,7 @@ std::string LineageCheck::block_text(const store::SlotClaim& claim) const {
 }
 
 Result<void> LineageCheck::read_pages(const store::RestorePoint& point, size_t life, size_t at) {
-    bool& whole = lives_[life].beginnings[at].whole;
+    bool& whole = line_.lives[life].beginnings[at].whole;
     for (const store::IndexRef& ref : point.indexes) TRY(verifier_.index(ref));
     // This may add to what the indexes have been found to rest on.
     auto shown = TRY(verifier_.shown_by(point));
@@ -327,7 +236,7 @@ Result<void> LineageCheck::read_pages(const store::RestorePoint& point, size_t l
                                              "{} more damaged slots of {}, not asked who "
                                              "shows them",
                                              more, index->damaged_count);
-        add_to(damage.what, {life, at}, std::move(damage));
+        damages_.add_to(damage.what, {life, at}, std::move(damage));
     }
     for (const store::DamagedSlot* slot : shown) {
         whole = false;
@@ -339,8 +248,9 @@ Result<void> LineageCheck::read_pages(const store::RestorePoint& point, size_t l
                           .text;
         damage.offset = claim.slot % store::kSlotsPerSegment * store::kBlockBytes;
         damage.why = slot->why.message();
-        add_to(fmt::format("{}/{}/{}", claim.log.lineage, claim.log.incarnation, claim.slot),
-               {life, at}, std::move(damage));
+        damages_.add_to(
+            fmt::format("{}/{}/{}", claim.log.lineage, claim.log.incarnation, claim.slot),
+            {life, at}, std::move(damage));
     }
     return {};
 }
@@ -349,7 +259,7 @@ Result<void> LineageCheck::read_pages(const store::RestorePoint& point, size_t l
 // first incarnation's base as long as there is one.
 Result<void> LineageCheck::read_origins() {
     std::vector<RestorePointId> origins{record_.parent};
-    for (const CheckedLife& life : lives_) origins.push_back(life.life.base);
+    for (const CheckedLife& life : line_.lives) origins.push_back(life.life.base);
     std::map<store::LogId, bool> seen;
     for (const RestorePointId& origin : origins) {
         if (origin.number == 0 || origin.log.lineage == found_.lineage ||
@@ -363,9 +273,9 @@ Result<void> LineageCheck::read_origins() {
         TRY(note(read(), fmt::format("where it began: {}", text_of(origin)),
                  incarnation_path(store_, origin.log)));
     }
-    bool read_already = std::any_of(lives_.begin(), lives_.end(), [&](const CheckedLife& life) {
-        return life.life.base == record_.parent;
-    });
+    bool read_already =
+        std::any_of(line_.lives.begin(), line_.lives.end(),
+                    [&](const CheckedLife& life) { return life.life.base == record_.parent; });
     if (record_.parent.number == 0 || read_already) return {};
     auto parent = store_.restore_point(record_.parent);
     auto read = parent ? Result<void>() : Result<void>(parent.error());
@@ -375,34 +285,21 @@ Result<void> LineageCheck::read_origins() {
             .text);
 }
 
-// As history_trim.cc chooses: what the oldest moment that is kept is opened from.
-void LineageCheck::find_floor() {
-    if (lives_.empty()) return;
-    // Not known how far back there is WAL: that of the newest moments there must be.
-    Lsn from = kept_ ? kept_->lsn : floor_known_ ? Lsn{} : kNoLimit;
-    for (size_t at = 0; at < lives_.size(); ++at)
-        if (lives_[at].life.begin.valid() && lives_[at].life.begin <= from) floor_life_ = at;
-    const auto& beginnings = lives_[floor_life_].beginnings;
-    for (size_t at = 0; at < beginnings.size(); ++at)
-        if (beginnings[at].readable && beginnings[at].lsn <= from) floor_ = at;
-    floor_may_follow_ = floor_ + 1 < beginnings.size() && !beginnings[floor_ + 1].readable;
-}
-
 Result<void> LineageCheck::read_wal(size_t at) {
-    CheckedLife& life = lives_[at];
+    CheckedLife& life = line_.lives[at];
     const auto& beginnings = life.beginnings;
-    for (size_t from = at == floor_life_ ? floor_ : 0; from < beginnings.size();) {
+    for (size_t from = at == line_.floor_life ? line_.floor : 0; from < beginnings.size();) {
         if (!beginnings[from].readable) {
             ++from;
             continue;
         }
         size_t begin = from;
         auto stretch = TRY(read_stretch(store_, life, beginnings[from], system_identifier_));
-        bool on_floor = at == floor_life_ && from == floor_;
-        if (on_floor && floor_may_follow_ && stretch.broken && stretch.end.records == 0) {
-            while (++floor_ < beginnings.size() && !beginnings[floor_].readable) continue;
-            floor_may_follow_ = false;
-            from = floor_;
+        bool on_floor = at == line_.floor_life && from == line_.floor;
+        if (on_floor && line_.floor_may_follow && stretch.broken && stretch.end.records == 0) {
+            while (++line_.floor < beginnings.size() && !beginnings[line_.floor].readable) continue;
+            line_.floor_may_follow = false;
+            from = line_.floor;
             continue;
         }
         found_.wal_bytes += stretch.end.end.value - stretch.from.value;
@@ -413,45 +310,9 @@ Result<void> LineageCheck::read_wal(size_t at) {
             ++from;
         Damage damage = wal_damage(store_, life, stretch);
         damage.moments.push_back(moments_behind(life, beginnings[begin], stretch, from));
-        add(std::move(damage));
+        damages_.add(std::move(damage));
     }
     return {};
-}
-
-void LineageCheck::add_range(Damage& damage, MomentRange range) const {
-    if (kept_ && range.from < kept_->lsn) {
-        range.from = kept_->lsn;
-        range.from_time = kept_->time;
-    }
-    if (range.before && *range.before <= range.from) return;
-    if (!damage.moments.empty() && joins(damage.moments.back(), range)) {
-        damage.moments.back().before = range.before;
-        damage.moments.back().before_time = range.before_time;
-    } else {
-        damage.moments.push_back(range);
-    }
-}
-
-void LineageCheck::tell_moments(const Place& place) {
-    if (place.damage == kNotKept) return;
-    Damage& damage = found_.damages[place.damage];
-    std::set<std::tuple<store::LogId, uint32_t>> told;
-    for (auto [number, at] : place.beginnings) {
-        const CheckedLife& life = lives_[number];
-        const Beginning& beginning = life.beginnings[at];
-        if (told.emplace(beginning.id.log, beginning.id.number).second)
-            damage.points.push_back(beginning.id);
-        size_t first = number == floor_life_ ? floor_ : 0;
-        bool has_older = false;
-        for (size_t older = first; older < at; ++older)
-            has_older = has_older || life.beginnings[older].readable;
-        // In place of one that cannot be read an older one serves, with more WAL.
-        if (number < floor_life_ || (!beginning.readable && has_older)) continue;
-        if (beginning.readable && !is_kept(number, at)) continue;
-        MomentRange range = life.moments_of(at);
-        if (!beginning.readable) range.from = life.life.begin;
-        add_range(damage, range);
-    }
 }
 
 Result<std::optional<WholeMoment>> LineageCheck::whole_moment(const CheckedLife& life,
@@ -481,10 +342,10 @@ Result<std::optional<WholeMoment>> LineageCheck::whole_moment(const CheckedLife&
 }
 
 Result<void> LineageCheck::find_newest_whole() {
-    for (size_t number = lives_.size(); number-- > floor_life_;)
-        for (size_t at = lives_[number].beginnings.size(); at-- > 0;) {
-            if (!is_kept(number, at)) return {};
-            found_.newest_whole = TRY(whole_moment(lives_[number], at));
+    for (size_t number = line_.lives.size(); number-- > line_.floor_life;)
+        for (size_t at = line_.lives[number].beginnings.size(); at-- > 0;) {
+            if (!line_.is_kept(number, at)) return {};
+            found_.newest_whole = TRY(whole_moment(line_.lives[number], at));
             if (found_.newest_whole) return {};
         }
     return {};
@@ -493,9 +354,9 @@ Result<void> LineageCheck::find_newest_whole() {
 // Where nothing is damaged, something is whole, or nothing was ever there.
 Result<void> LineageCheck::tell_that_nothing_opens() {
     size_t incarnations = TRY(store_.incarnations(found_.lineage)).size(), points = 0;
-    for (const CheckedLife& life : lives_)
+    for (const CheckedLife& life : line_.lives)
         points += TRY(store_.restore_points(life.life.log)).size();
-    if (incarnations > lives_.size() || points > found_.restore_points)
+    if (incarnations > line_.lives.size() || points > found_.restore_points)
         return error(Code::unavailable, "its making ended while it was read")
             .with_hint("verify it once more");
     bool made = TRY(was_made(store_, found_.lineage));
@@ -507,18 +368,12 @@ Result<void> LineageCheck::tell_that_nothing_opens() {
                      "there is nothing in it to open: its making was cut short or is under way, "
                      "or its incarnations are gone");
     Damage damage;
-    damage.what = lives_.empty() ? "its incarnations" : "what its moments are opened from";
+    damage.what = line_.lives.empty() ? "its incarnations" : "what its moments are opened from";
     damage.file = store::lineage_directory(store_.root().c_str(), found_.lineage).text;
-    damage.why = lives_.empty() ? "there is none" : "no moment of it is whole";
-    add_range(damage, {});
-    add(std::move(damage));
+    damage.why = line_.lives.empty() ? "there is none" : "no moment of it is whole";
+    damages_.add_range(damage, {});
+    damages_.add(std::move(damage));
     return {};
-}
-
-Result<bool> is_gone(const store::Store& store, uint64_t lineage) {
-    std::string directory = store::lineage_directory(store.root().c_str(), lineage).text;
-    if (TRY(sys::exists(store.disk(), directory + "/lineage"))) return false;
-    return !TRY(has_lost_record(store, lineage));
 }
 
 }  // namespace

@@ -203,6 +203,11 @@ TEST_P(VerifyTest, EachKindOfDamageIsNamed) {
     EXPECT_TRUE(damage.what.starts_with("restore point")) << damage.what;
     EXPECT_EQ(damage.file, points[0]);
     EXPECT_TRUE(damage.moments.empty());
+    flip(points[1], 40);
+    flip(points[0], 40);
+    EXPECT_EQ(of(look(), kRoot).damage_count, 2u) << "each is a damage of its own";
+    flip(points[0], 40);
+    flip(points[1], 40);
     damage = with_flipped(files(".index")[0], 50, false);
     EXPECT_TRUE(damage.what.starts_with("index")) << damage.what;
     EXPECT_EQ(damage.file, files(".index")[0]);
