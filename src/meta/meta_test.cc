@@ -5,8 +5,10 @@
 #include <filesystem>
 
 #include "meta/branches.h"
+#include "meta/checks.h"
 #include "meta/databases.h"
 #include "meta/endpoints.h"
+#include "meta/lineage_owners.h"
 #include "meta/operations.h"
 #include "meta/projects.h"
 #include "meta/roles.h"
@@ -394,6 +396,80 @@ TEST_F(MetaTest, SettingsAndKeysAreKept) {
     auto keys = read([](Session& s) { return list_signing_keys(s); });
     EXPECT_EQ(keys.at(0).kid, "new");
     EXPECT_EQ(keys.at(1).retire_time, at(3));
+}
+
+TEST_F(MetaTest, WhatWasFoundInALineageIsKeptUntilItIsGone) {
+    auto verification = [](const char* lineage, int64_t seen) {
+        VerificationRow row;
+        row.lineage = lineage;
+        row.seen_time = at(seen);
+        return row;
+    };
+    auto check = [](const char* lineage, int64_t time) {
+        RestoreCheckRow row;
+        row.lineage = lineage;
+        row.check_time = at(time);
+        return row;
+    };
+    VerificationRow verified = verification("a", 1);
+    EXPECT_EQ(verified.last(), at(1));
+    verified.verify_time = verified.newest_whole_time = at(5);
+    verified.newest_whole_lsn = Lsn{7};
+    verified.bytes = 11;
+    verified.damage_count = 2;
+    verified.damages = "[\"x\"]";
+    verified.failure = "no";
+    RestoreCheckRow checked = check("a", 6);
+    checked.good_time = at(6);
+    checked.moment_lsn = Lsn{8};
+    checked.relations = 9;
+    write([&](Session& s) -> Result<void> {
+        TRY(put_verification(s, verification("a", 1)));
+        TRY(put_verification(s, verified));
+        TRY(put_verification(s, verification("b", 2)));
+        TRY(put_restore_check(s, checked));
+        return put_restore_check(s, check("b", 3));
+    });
+    auto kept = *read([](Session& s) { return get_verification(s, "a"); });
+    EXPECT_EQ(kept.last(), at(5));
+    EXPECT_EQ(kept.newest_whole_lsn, Lsn{7});
+    EXPECT_EQ(kept.newest_whole_time, at(5));
+    EXPECT_FALSE(kept.whole_time.has_value());
+    EXPECT_EQ(kept.bytes, 11);
+    EXPECT_EQ(kept.damage_count, 2);
+    EXPECT_EQ(kept.damages, "[\"x\"]");
+    EXPECT_EQ(kept.failure, "no");
+    EXPECT_EQ(read([](Session& s) { return all_verifications(s); }).size(), 2u);
+    auto opened = *read([](Session& s) { return get_restore_check(s, "a"); });
+    EXPECT_EQ(opened.moment_lsn, Lsn{8});
+    EXPECT_EQ(opened.relations, 9);
+    EXPECT_EQ(opened.good_time, at(6));
+    EXPECT_EQ(read([](Session& s) { return last_restore_check(s); }), at(6));
+    write([](Session& s) { return erase_checks(s, "a"); });
+    EXPECT_FALSE(read([](Session& s) { return get_verification(s, "a"); }).has_value());
+    EXPECT_EQ(read([](Session& s) { return last_restore_check(s); }), at(3));
+}
+
+TEST_F(MetaTest, ALineageIsTheBranchsOrSnapshotsThatHasIt) {
+    write([](Session& s) -> Result<void> {
+        TRY(insert_project(s, project("p")));
+        TRY(insert_branch(s, branch("dev", "dev")));
+        SnapshotRow snapshot;
+        snapshot.uid = "s";
+        snapshot.project_uid = "uid-of-p";
+        snapshot.id = "old";
+        snapshot.lineage = "b";
+        return insert_snapshot(s, snapshot);
+    });
+    auto owner = read([](Session& s) { return owner_of_lineage(s, "b"); });
+    ASSERT_TRUE(owner.has_value());
+    EXPECT_EQ(owner->project_id + "/" + owner->id, "p/old");
+    EXPECT_TRUE(owner->is_snapshot);
+    EXPECT_FALSE(read([](Session& s) { return owner_of_lineage(s, "c"); }).has_value());
+    auto all = read([](Session& s) { return all_lineage_owners(s); });
+    EXPECT_EQ(all.size(), 2u);
+    EXPECT_EQ(all.at("lineage-dev").id, "dev");
+    EXPECT_FALSE(all.at("lineage-dev").is_snapshot);
 }
 
 TEST_F(MetaTest, AFullDiskIsToldInOneLineWithWhatToDo) {
