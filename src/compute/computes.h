@@ -9,6 +9,8 @@
 
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -74,6 +76,49 @@ struct PageChanges {
     bool same_fates = false;
 };
 
+// What a lineage's history takes, as the last look at it has found.
+struct HistoryCost {
+    // A restore point that stays because of what was made from it.
+    struct Pin {
+        Time taken;
+        uint64_t bytes = 0;         // that would be free without it: what no other one shows
+        std::vector<LineageId> by;  // its own lineage: a restart after a crash
+    };
+    Time measured;
+    std::optional<Time> from;  // when its moments begin; nothing: with itself
+    uint64_t restore_points = 0;
+    uint64_t version_bytes = 0;  // page versions that the newest restore point does not show
+    uint64_t wal_bytes = 0;
+    Span replay_max{0};         // worst estimate for a moment between two restore points
+    uint64_t pinned_bytes = 0;  // page versions that only restore points show which others pin
+    std::vector<Pin> pins;
+    std::string failure;  // why nothing is let go of any more; "" if something is
+};
+
+// What reading a lineage whole has found.
+struct Verified {
+    uint64_t bytes = 0;  // that were read; not what was read for another one in the same round
+    uint64_t damage_count = 0;
+    std::vector<std::string> damages;  // the first of them, a line each
+    std::string summary;               // how many, and the newest whole moment
+    std::optional<BranchPoint> newest_whole;
+};
+
+// How fast a round reads, and whether it is to end.
+struct Pace {
+    uint64_t bytes_a_second = 0;
+    std::function<bool()> stopped;
+};
+
+// Reads lineages whole, one after the other, and what they share once. Used by one thread.
+class VerifyRound {
+  public:
+    virtual ~VerifyRound() = default;
+    // Nothing if the lineage was removed meanwhile, or is being made. unavailable if the round is
+    // to end.
+    virtual Result<std::optional<Verified>> verify(const LineageId& lineage) = 0;
+};
+
 using Row = std::vector<std::string>;  // columns as text; NULL is ""
 
 class Computes {
@@ -103,11 +148,21 @@ class Computes {
     virtual Result<void> begin_history(const LineageId& lineage) = 0;
     // Lets go of what only moments before `time` need; a compute may be running.
     virtual Result<void> trim_history(const LineageId& lineage, Time time) = 0;
+    // Of a lineage whose history has been trimmed since the server started.
+    virtual std::optional<HistoryCost> history(const LineageId& lineage) const = 0;
+    // What the lineage it was made from keeps for it, and for others that were made from the same
+    // restore point: the bytes of that pin. Nothing if no look has found one yet.
+    virtual std::optional<uint64_t> kept_for(const LineageId& lineage) const = 0;
     // Removes the lineage and what only it uses; missing is fine. Children keep what they need.
     virtual Result<void> drop_lineage(const LineageId& lineage) = 0;
     virtual Result<uint64_t> logical_size(const LineageId& lineage) = 0;  // bytes
     // Of the disk that everything lies on.
     virtual DiskSpace disk_space() = 0;
+
+    // All there are: those that are kept for others too.
+    virtual Result<std::vector<LineageId>> lineages() const = 0;
+    // Read by threads of their own, which only take what nobody else wants.
+    virtual std::unique_ptr<VerifyRound> begin_verifying(Pace pace) = 0;
 
     // Would PostgreSQL start with an endpoint's own settings? invalid_argument, in its words, if
     // not. Touches nothing that runs.

@@ -20,7 +20,7 @@
 
 #include "compute/attachments.h"
 #include "compute/computes.h"
-#include "compute/thinning.h"
+#include "compute/history_cost.h"
 #include "store/give_back.h"
 #include "store/lineage.h"
 #include "sys/descriptor.h"
@@ -65,6 +65,7 @@ struct HistoryRounds {
     std::vector<store::RestorePointId> points;  // that were left
     Time thinned;                               // when that was
     HistoryLimits limits;                       // and to what
+    MeasuredHistory measured;
     store::GiveBack give_back;
 };
 
@@ -73,7 +74,8 @@ struct HistoryRounds {
 // happens while somebody holds the history, or for a lineage that is not there.
 // The plain segments that compress_archived_wal() has made needless go too.
 Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time, Time now,
-                          const HistoryLimits& limits, HistoryRounds& rounds);
+                          const HistoryLimits& limits, store::Origins& origins,
+                          HistoryRounds& rounds);
 
 // Compresses one archived segment that lies wholly before what the next start replays; its plain
 // file stays. Answers its bytes; 0 if there is none.

@@ -133,26 +133,35 @@ Result<HistoryPoint> history_point(const store::RestorePoint& point) {
     return each;
 }
 
-// Those of `spans` that the history can do without; never `oldest`, which the WAL that is kept
-// begins with.
-Result<std::set<store::RestorePointId>> too_many(const store::Store& store, uint64_t lineage,
-                                                 const store::RestorePointId& oldest,
-                                                 const store::VersionSpans& spans, Time now,
-                                                 const HistoryLimits& limits) {
-    if (spans.points.size() < 3) return std::set<store::RestorePointId>();
-    auto needed = TRY(store.needed_restore_points(lineage));
-    std::vector<HistoryPoint> points;
-    uint64_t size = 0;
+Result<MeasuredHistory> measure(const store::Store& store, const store::VersionSpans& spans,
+                                Time now) {
+    MeasuredHistory history;
+    history.ids = spans.points;
+    history.stretches = stretches_of(spans);
+    history.measured = now;
     for (const store::RestorePointId& id : spans.points) {
         auto point = TRY(store.restore_point(id));
-        points.push_back(TRY(history_point(point)));
-        if (id == oldest || needed.contains(id)) points.back().needed = true;
-        size = bytes_of_files(point);
+        history.points.push_back(TRY(history_point(point)));
+        history.size = bytes_of_files(point);
     }
-    Thinned thinned = thin(points, spans, now, limits, size);
+    return history;
+}
+
+// Those that the history can do without; never `oldest`, which the WAL that is kept begins with.
+Result<std::set<store::RestorePointId>> too_many(const store::Store& store, uint64_t lineage,
+                                                 const store::RestorePointId& oldest,
+                                                 const MeasuredHistory& history, Time now,
+                                                 const HistoryLimits& limits,
+                                                 store::Origins& origins) {
+    if (history.ids.size() < 3) return std::set<store::RestorePointId>();
+    auto needed = TRY(store.needed_restore_points(lineage, origins));
+    std::vector<HistoryPoint> points = history.points;
+    for (size_t at = 0; at < points.size(); ++at)
+        if (history.ids[at] == oldest || needed.contains(history.ids[at])) points[at].needed = true;
+    Thinned thinned = thin(points, history.stretches, now, limits, history.size);
     std::set<store::RestorePointId> gone;
-    for (size_t at = 0; at < spans.points.size(); ++at)
-        if (!thinned.stays[at]) gone.insert(spans.points[at]);
+    for (size_t at = 0; at < points.size(); ++at)
+        if (!thinned.stays[at]) gone.insert(history.ids[at]);
     return gone;
 }
 
@@ -170,17 +179,22 @@ Result<bool> is_settled(const store::Store& store, uint64_t lineage, Time now,
 // it only keeps them waiting while files are removed.
 Result<void> make_room(const store::Store& store, uint64_t lineage,
                        const store::RestorePointId& oldest, Time now, const HistoryLimits& limits,
-                       HistoryRounds& rounds) {
+                       store::Origins& origins, HistoryRounds& rounds) {
     if (TRY(is_settled(store, lineage, now, limits, rounds))) return {};
     auto spans = TRY(store::version_spans(store, TRY(store.restore_points(lineage))));
-    auto thinned = TRY(too_many(store, lineage, oldest, spans, now, limits));
+    auto measured = TRY(measure(store, spans, now));
+    auto thinned = TRY(too_many(store, lineage, oldest, measured, now, limits, origins));
     if (!thinned.empty()) {
         auto alone = TRY(lock_history(store, lineage, LOCK_EX | LOCK_NB));
         if (!alone) return {};
-        TRY(store.collect_garbage(lineage, oldest, thinned));
+        TRY(store.collect_garbage(lineage, oldest, thinned, origins));
     }
     TRY(rounds.give_back.run(store, lineage, spans));
     rounds.points = TRY(store.restore_points(lineage));
+    for (const store::RestorePointId& id : measured.ids)
+        measured.stays.push_back(
+            std::binary_search(rounds.points.begin(), rounds.points.end(), id));
+    rounds.measured = std::move(measured);
     rounds.thinned = now;
     rounds.limits = limits;
     return {};
@@ -189,7 +203,8 @@ Result<void> make_room(const store::Store& store, uint64_t lineage,
 // Answers the oldest restore point that is left to choose from; nothing while somebody holds the
 // history.
 Result<std::optional<store::RestorePointId>> let_go_before(const store::Store& store,
-                                                           uint64_t lineage, Time time) {
+                                                           uint64_t lineage, Time time,
+                                                           store::Origins& origins) {
     auto alone = TRY(lock_history(store, lineage, LOCK_EX | LOCK_NB));
     if (!alone) return std::optional<store::RestorePointId>();
     auto lives = TRY(lives_of(store, lineage));
@@ -204,20 +219,21 @@ Result<std::optional<store::RestorePointId>> let_go_before(const store::Store& s
     TRY(trim_wal_of(store, lives, *oldest));
     // What the life began from is named by its record, and stays for that.
     store::RestorePointId first_kept{first.log, std::max(oldest->number, uint32_t{1})};
-    TRY(store.collect_garbage(lineage, first_kept));
+    TRY(store.collect_garbage(lineage, first_kept, {}, origins));
     return std::optional(first_kept);
 }
 
 }  // namespace
 
 Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time, Time now,
-                          const HistoryLimits& limits, HistoryRounds& rounds) {
+                          const HistoryLimits& limits, store::Origins& origins,
+                          HistoryRounds& rounds) {
     auto incarnations = store.incarnations(lineage);
     if (!incarnations && incarnations.error().code() == Code::not_found) return {};
     if (TRY(std::move(incarnations)).empty()) return {};
-    auto oldest = TRY(let_go_before(store, lineage, time));
+    auto oldest = TRY(let_go_before(store, lineage, time, origins));
     if (!oldest) return {};
-    return make_room(store, lineage, *oldest, now, limits, rounds);
+    return make_room(store, lineage, *oldest, now, limits, origins, rounds);
 }
 
 Result<uint64_t> compress_archived_wal(const store::Store& store, uint64_t lineage) {

@@ -17,6 +17,8 @@ namespace tarn::compute {
 namespace {
 
 constexpr std::string_view kDroppedPrefix = "dropped-";
+// Records that were looked at lately are not looked at again to say who names what.
+constexpr std::chrono::seconds kOriginsAge{1};
 
 }  // namespace
 
@@ -80,12 +82,66 @@ Result<void> Lineages::begin_history(uint64_t lineage) const {
 
 Result<void> Lineages::trim_one(uint64_t lineage, Time time, const HistoryLimits& limits) {
     auto trimmed = compute::trim_history(store_, lineage, time, sys::real_clock().now(), limits,
-                                         rounds_[lineage]);
-    if (is_made(store_, lineage)) {
-        TRY_CTX(std::move(trimmed), "trim the history of lineage {}", lineage_text(lineage));
-        return {};
+                                         origins_, rounds_[lineage]);
+    if (!is_made(store_, lineage)) return {};  // it has been removed meanwhile
+    note_cost(lineage, look_at_cost(lineage, trimmed));
+    TRY_CTX(std::move(trimmed), "trim the history of lineage {}", lineage_text(lineage));
+    return {};
+}
+
+// Who names what changes without a restore point of this lineage: so it is looked at anew.
+HistoryCost Lineages::look_at_cost(uint64_t lineage, const Result<void>& trimmed) {
+    auto now = std::chrono::steady_clock::now();
+    Result<void> looked;
+    if (now - looked_ >= kOriginsAge) {
+        looked = origins_.look(store_);
+        looked_ = now;
     }
-    return {};  // it has been removed meanwhile
+    auto named = origins_.named_of(lineage);
+    const MeasuredHistory& measured = rounds_[lineage].measured;
+    HistoryCost cost = cost_of(measured, named.ok() ? *named : store::Origins::Named());
+    cost.measured = sys::real_clock().now();
+    cost.wal_bytes = wal_bytes_of(store_, lineage);
+    auto kept = kept_from(store_, lineage);
+    if (kept.ok() && *kept) cost.from = (*kept)->time;
+    for (const Error* failure : {trimmed.ok() ? nullptr : &trimmed.error(),
+                                 looked.ok() ? nullptr : &looked.error(),
+                                 named.ok() ? nullptr : &named.error()})
+        if (failure && cost.failure.empty()) cost.failure = failure->text();
+    return cost;
+}
+
+void Lineages::note_cost(uint64_t lineage, HistoryCost cost) {
+    std::lock_guard held(costs_mutex_);
+    forget_cost(lineage);
+    LineageId own = lineage_text(lineage);
+    for (const HistoryCost::Pin& pin : cost.pins)
+        for (const LineageId& other : pin.by)
+            if (other != own) kept_for_[other] = {lineage, pin.bytes};
+    costs_[lineage] = std::move(cost);
+}
+
+void Lineages::forget_cost(uint64_t lineage) {
+    auto cost = costs_.find(lineage);
+    if (cost == costs_.end()) return;
+    for (const HistoryCost::Pin& pin : cost->second.pins)
+        for (const LineageId& other : pin.by) {
+            auto kept = kept_for_.find(other);
+            if (kept != kept_for_.end() && kept->second.first == lineage) kept_for_.erase(kept);
+        }
+    costs_.erase(cost);
+}
+
+std::optional<uint64_t> Lineages::kept_for(const LineageId& lineage) const {
+    std::lock_guard held(costs_mutex_);
+    auto found = kept_for_.find(lineage);
+    return found == kept_for_.end() ? std::nullopt : std::optional(found->second.second);
+}
+
+std::optional<HistoryCost> Lineages::history(uint64_t lineage) const {
+    std::lock_guard held(costs_mutex_);
+    auto found = costs_.find(lineage);
+    return found == costs_.end() ? std::nullopt : std::optional(found->second);
 }
 
 Result<void> Lineages::trim_history(uint64_t lineage, Time time, const HistoryLimits& limits) {
@@ -138,6 +194,10 @@ Result<void> Lineages::sweep_dropped() {
             if (!children.empty()) continue;
             TRY(store_.remove_lineage(*lineage));
             rounds_.erase(*lineage);
+            {
+                std::lock_guard held(costs_mutex_);
+                forget_cost(*lineage);
+            }
             ::unlink(dropped_marker(store_.root(), *lineage).c_str());
             removed = true;
         }

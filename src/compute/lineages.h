@@ -7,8 +7,10 @@
 // Threads: any. Creating and dropping queue up; who reads history holds it (history.h).
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "compute/computes.h"
@@ -17,6 +19,7 @@
 #include "compute/postgres_install.h"
 #include "compute/user.h"
 #include "store/lineage.h"
+#include "store/origins.h"
 
 namespace tarn::compute {
 
@@ -41,6 +44,10 @@ class Lineages {
     // Of an earlier server: what it had not finished, and what waited for a child to go.
     Result<void> remove_leftovers();
     Result<uint64_t> logical_size(uint64_t lineage) const;
+    // As of the last time that its history was trimmed.
+    std::optional<HistoryCost> history(uint64_t lineage) const;
+    // What others keep for it.
+    std::optional<uint64_t> kept_for(const LineageId& lineage) const;
 
     Result<std::vector<uint64_t>> all() const;
     // Compresses one segment of what the lineage has archived and no start needs soon; the plain
@@ -50,6 +57,9 @@ class Lineages {
   private:
     Result<void> sweep_dropped();
     Result<void> trim_one(uint64_t lineage, Time time, const HistoryLimits& limits);
+    HistoryCost look_at_cost(uint64_t lineage, const Result<void>& trimmed);
+    void note_cost(uint64_t lineage, HistoryCost cost);
+    void forget_cost(uint64_t lineage);
 
     store::Store& store_;
     const Layout& layout_;
@@ -59,6 +69,11 @@ class Lineages {
     std::mutex births_;       // creating and dropping, one at a time
     std::mutex trimming_;     // one history at a time
     std::map<uint64_t, HistoryRounds> rounds_;
+    store::Origins origins_;
+    std::chrono::steady_clock::time_point looked_{};  // at the origins
+    mutable std::mutex costs_mutex_;                  // guards what follows
+    std::map<uint64_t, HistoryCost> costs_;
+    std::map<LineageId, std::pair<uint64_t, uint64_t>> kept_for_;  // in which lineage, and bytes
 };
 
 }  // namespace tarn::compute

@@ -25,6 +25,8 @@
 #include "compute/spares.h"
 #include "compute/spawn.h"
 #include "compute/template.h"
+#include "compute/verify_lineage.h"
+#include "compute/verify_round.h"
 #include "sys/clock.h"
 #include "sys/files.h"
 
@@ -275,6 +277,27 @@ Result<void> Manager::trim_history(const LineageId& id, Time time) {
     bool scarce = disk_space().state != DiskState::enough;
     return lineages_.trim_history(TRY(parse_lineage_id(id)), time,
                                   scarce ? for_a_full_disk(options_.history) : options_.history);
+}
+
+std::optional<HistoryCost> Manager::history(const LineageId& id) const {
+    auto lineage = parse_lineage_id(id);
+    if (!lineage.ok()) return std::nullopt;
+    return lineages_.history(*lineage);
+}
+
+std::optional<uint64_t> Manager::kept_for(const LineageId& id) const {
+    return lineages_.kept_for(id);
+}
+
+Result<std::vector<LineageId>> Manager::lineages() const {
+    ActAs acting(user_);
+    std::vector<LineageId> ids;
+    for (uint64_t lineage : TRY(lineages_to_verify(store_))) ids.push_back(lineage_text(lineage));
+    return ids;
+}
+
+std::unique_ptr<VerifyRound> Manager::begin_verifying(Pace pace) {
+    return std::make_unique<PacedRound>(store_, user_, std::move(pace));
 }
 
 Result<void> Manager::drop_lineage(const LineageId& id) {

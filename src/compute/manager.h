@@ -59,9 +59,13 @@ class Manager final : public Computes {
     Result<BranchPoint> find_moment(const LineageId& lineage, const Moment& moment) override;
     Result<void> begin_history(const LineageId& lineage) override;
     Result<void> trim_history(const LineageId& lineage, Time time) override;
+    std::optional<HistoryCost> history(const LineageId& lineage) const override;
+    std::optional<uint64_t> kept_for(const LineageId& lineage) const override;
     Result<void> drop_lineage(const LineageId& lineage) override;
     Result<uint64_t> logical_size(const LineageId& lineage) override;
     DiskSpace disk_space() override;
+    Result<std::vector<LineageId>> lineages() const override;
+    std::unique_ptr<VerifyRound> begin_verifying(Pace pace) override;
 
     Result<void> check_settings(int pg_major, double max_cu,
                                 const std::map<std::string, std::string>& settings) override;

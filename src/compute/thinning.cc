@@ -1,14 +1,8 @@
 #include "compute/thinning.h"
 
 #include <algorithm>
-#include <map>
 
 namespace tarn::compute {
-
-namespace {
-
-// Page versions by the stretch of restore points that show them; not those that the newest shows.
-using Stretches = std::map<std::pair<uint32_t, uint32_t>, uint64_t>;
 
 Stretches stretches_of(const store::VersionSpans& spans) {
     Stretches counts;
@@ -16,6 +10,8 @@ Stretches stretches_of(const store::VersionSpans& spans) {
         if (span.last + 1 < spans.points.size()) ++counts[{span.first, span.last}];
     return counts;
 }
+
+namespace {
 
 uint64_t bytes_of(const Stretches& counts, const std::vector<bool>& stays) {
     std::vector<uint32_t> before{0};
@@ -63,10 +59,9 @@ HistoryLimits for_a_full_disk(HistoryLimits limits) {
     return limits;
 }
 
-Thinned thin(const std::vector<HistoryPoint>& points, const store::VersionSpans& spans, Time now,
+Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& counts, Time now,
              const HistoryLimits& limits, uint64_t size) {
     constexpr double kLeastSlope = 1.0 / 4096, kMostSlope = 64;
-    Stretches counts = stretches_of(spans);
     auto budget = std::max(static_cast<uint64_t>(static_cast<double>(size) * limits.budget),
                            limits.budget_least);
     // What stays whatever is thinned costs what it costs.

@@ -9,6 +9,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -34,14 +36,19 @@ struct HistoryLimits {
 // longer.
 HistoryLimits for_a_full_disk(HistoryLimits limits);
 
+// How many page versions each stretch of restore points shows, its last one included; without those
+// that the newest shows.
+using Stretches = std::map<std::pair<uint32_t, uint32_t>, uint64_t>;
+Stretches stretches_of(const store::VersionSpans& spans);
+
 struct Thinned {
     std::vector<bool> stays;  // one for each restore point
     uint64_t bytes = 0;  // of page versions that only older restore points than the newest show
     Span replay_max{0};  // worst estimate for a moment between two of them
 };
 
-// `points` are those of `spans`, in their order. `size`: of the branch, in bytes.
-Thinned thin(const std::vector<HistoryPoint>& points, const store::VersionSpans& spans, Time now,
+// `points` in their order, and what they show. `size`: of the branch, in bytes.
+Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& counts, Time now,
              const HistoryLimits& limits, uint64_t size);
 
 }  // namespace tarn::compute

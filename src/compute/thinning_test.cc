@@ -25,7 +25,9 @@ struct ThinningTest : testing::Test {
                 spans.spans.push_back({1, at, at, uint64_t{at} * versions_each + slot});
         }
     }
-    Thinned thinned(uint64_t size) const { return thin(points, spans, kNow, limits, size); }
+    Thinned thinned(uint64_t size) const {
+        return thin(points, stretches_of(spans), kNow, limits, size);
+    }
     static long count(const Thinned& thinned, size_t from, size_t until) {
         return std::count(thinned.stays.begin() + static_cast<ptrdiff_t>(from),
                           thinned.stays.begin() + static_cast<ptrdiff_t>(until), true);
@@ -83,7 +85,7 @@ TEST_F(ThinningTest, AnotherRoundThinsNoFurther) {
             for (const store::VersionSpan& span : spans.spans)
                 if (span.first == at) seen.spans.push_back({1, place, place, span.slot});
         }
-        Thinned second = thin(left, seen, kNow, limits, size);
+        Thinned second = thin(left, stretches_of(seen), kNow, limits, size);
         EXPECT_EQ(count(second, 0, left.size()), static_cast<long>(left.size()));
     }
 }

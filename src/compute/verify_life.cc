@@ -108,7 +108,8 @@ Result<void> describe(const store::RestorePoint& point, bool own, Beginning& beg
 }
 
 Result<Stretch> read_stretch(const store::Store& store, CheckedLife& life, const Beginning& from,
-                             uint64_t system_identifier) {
+                             uint64_t system_identifier,
+                             const std::function<Result<void>()>& go_on) {
     for (int attempt = 1;; ++attempt) {
         Bounds bounds = TRY(bounds_of(store, life));
         auto files = TRY(wal::WalFiles::list(store.disk(), incarnation_path(store, life.life.log)));
@@ -116,7 +117,8 @@ Result<Stretch> read_stretch(const store::Store& store, CheckedLife& life, const
                                              .tli = from.tli,
                                              .limit = bounds.most,
                                              .major = from.major,
-                                             .system_identifier = system_identifier});
+                                             .system_identifier = system_identifier,
+                                             .go_on = go_on});
         Stretch stretch{from.redo, std::move(reading.end), std::move(reading.broken)};
         if (!stretch.broken && stretch.end.end < bounds.least)
             stretch.broken =

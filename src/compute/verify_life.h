@@ -2,6 +2,7 @@
 // and the WAL between.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -53,9 +54,10 @@ struct CheckedLife {
 Result<void> describe(const store::RestorePoint& point, bool own, Beginning& beginning);
 
 // Reads the life's WAL from that beginning on, to where the next life began; in the newest life to
-// where it must at least reach.
+// where it must at least reach. `go_on` may end it (wal::WalWalk).
 Result<Stretch> read_stretch(const store::Store& store, CheckedLife& life, const Beginning& from,
-                             uint64_t system_identifier);
+                             uint64_t system_identifier,
+                             const std::function<Result<void>()>& go_on);
 
 // The moments behind a broken stretch that began with `begin`: up to the beginning numbered `next`,
 // from which WAL can be read again, or to the life's end if there is none.

@@ -294,7 +294,8 @@ Result<void> LineageCheck::read_wal(size_t at) {
             continue;
         }
         size_t begin = from;
-        auto stretch = TRY(read_stretch(store_, life, beginnings[from], system_identifier_));
+        auto stretch = TRY(read_stretch(store_, life, beginnings[from], system_identifier_,
+                                        [this] { return verifier_.go_on(); }));
         bool on_floor = at == line_.floor_life && from == line_.floor;
         if (on_floor && line_.floor_may_follow && stretch.broken && stretch.end.records == 0) {
             while (++line_.floor < beginnings.size() && !beginnings[line_.floor].readable) continue;

@@ -26,7 +26,10 @@ class StoreCheck {
         bool all = request_.lineages.empty();
         if (!all) there = request_.lineages;
         now_.lineages = there.size();
-        verifier_.on_progress([this] { tell(); });
+        verifier_.on_progress([this]() -> Result<void> {
+            tell();
+            return {};
+        });
         for (uint64_t lineage : there) {
             ++now_.lineage;
             tell();

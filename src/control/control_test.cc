@@ -321,7 +321,7 @@ TEST_F(ControlTest, DeletedBranchIsGoneFromSightAndCanComeBack) {
     EXPECT_EQ(message(control_->branches.get("p", "dev")), "branch id not found");
     EXPECT_FALSE(computes_.running.contains(uid));
     EXPECT_FALSE(computes_.directories.contains(uid));
-    EXPECT_EQ(computes_.lineages.size(), 2u) << "its data must stay";
+    EXPECT_EQ(computes_.made.size(), 2u) << "its data must stay";
     EXPECT_EQ(control_->wake.wake(uid).error().code(), Code::not_found);
 
     auto undeleted = control_->branches.undelete("p", "dev");
@@ -352,7 +352,7 @@ TEST_F(ControlTest, DeletedProjectHoldsItsIdUntilItIsPurged) {
     EXPECT_EQ(control_->projects.list("", true, 10)->items.at(0).row.purge_time, now_ + days{7});
     EXPECT_EQ(project_error("p"), "project with such id already exists in the workspace");
     EXPECT_TRUE(computes_.running.empty());
-    EXPECT_EQ(computes_.lineages.size(), 2u);
+    EXPECT_EQ(computes_.made.size(), 2u);
 
     EXPECT_EQ(message(control_->projects.undelete("p")), "");
     settle();
@@ -363,7 +363,7 @@ TEST_F(ControlTest, DeletedProjectHoldsItsIdUntilItIsPurged) {
     pass(days{7});
     control_->housekeeper.run_once();
     settle();
-    EXPECT_TRUE(computes_.lineages.empty());
+    EXPECT_TRUE(computes_.made.empty());
     EXPECT_TRUE(control_->projects.list("", true, 10)->items.empty());
     EXPECT_EQ(project_error("p"), "");
 }
@@ -376,7 +376,7 @@ TEST_F(ControlTest, PurgedProjectLeavesNothingButItsOperations) {
     settle();
     EXPECT_TRUE(outcome(operation).row.done);
     EXPECT_TRUE(outcome(created).row.done) << "readable after its project is gone";
-    EXPECT_TRUE(computes_.lineages.empty());
+    EXPECT_TRUE(computes_.made.empty());
     EXPECT_TRUE(computes_.running.empty());
     EXPECT_TRUE(computes_.directories.empty());
     EXPECT_TRUE(meta_->read([](meta::Session& s) { return meta::all_endpoints(s); })->empty());
@@ -402,7 +402,7 @@ TEST_F(ControlTest, ExpiredBranchEndsByItself) {
     pass(days{7});
     control_->housekeeper.run_once();
     settle();
-    EXPECT_EQ(computes_.lineages.size(), 1u);
+    EXPECT_EQ(computes_.made.size(), 1u);
 }
 
 TEST_F(ControlTest, UpdateChangesWhatItNamesAndChecksTheWhole) {

@@ -122,7 +122,7 @@ class CrashTest : public ControlFixture {
             return {};
         });
         EXPECT_TRUE(read.ok()) << message(read);
-        EXPECT_EQ(computes_.lineages, lineages) << "storage and metadata differ";
+        EXPECT_EQ(computes_.made, lineages) << "storage and metadata differ";
         for (const auto& [uid, lineage] : computes_.running)
             EXPECT_TRUE(live_endpoints.contains(uid)) << uid << " runs for nobody";
         for (const auto& uid : computes_.directories)
@@ -134,7 +134,7 @@ class CrashTest : public ControlFixture {
         meta_.reset();
         std::filesystem::remove_all(directory_);
         std::filesystem::create_directory(directory_);
-        computes_.lineages.clear();
+        computes_.made.clear();
         computes_.running.clear();
         computes_.directories.clear();
         computes_.roles.clear();
@@ -254,7 +254,7 @@ TEST_F(CrashTest, LaterOperationsOfAProjectWaitForEarlierOnes) {
     auto other = create_project("y");
     settle();
     EXPECT_FALSE(outcome(branch).row.done);
-    EXPECT_EQ(computes_.lineages.size(), 2u) << "only the two projects' own have been begun";
+    EXPECT_EQ(computes_.made.size(), 2u) << "only the two projects' own have been begun";
     computes_.before_call = nullptr;
     settle_for_good();
     EXPECT_FALSE(outcome(project).row.error_code);

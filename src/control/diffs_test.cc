@@ -15,7 +15,7 @@ class DiffsTest : public ControlFixture {
         settle();
         EXPECT_EQ(message(create_branch("p", "dev")), "");
         settle();
-        lineages_ = computes_.lineages;
+        lineages_ = computes_.made;
         running_ = computes_.running;
     }
 
@@ -26,7 +26,7 @@ class DiffsTest : public ControlFixture {
     }
     void expect_nothing_left() {
         settle();
-        EXPECT_EQ(computes_.lineages, lineages_);
+        EXPECT_EQ(computes_.made, lineages_);
         EXPECT_EQ(computes_.running, running_);
         auto rows = meta_->read([&](meta::Session& session) -> Result<size_t> {
             auto project = TRY(meta::find_project(session, "p"));
@@ -50,7 +50,7 @@ class DiffsTest : public ControlFixture {
             return meta::insert_branch(session, row);
         });
         EXPECT_TRUE(left.ok());
-        computes_.lineages.insert(row.lineage);
+        computes_.made.insert(row.lineage);
         return row;
     }
 
@@ -104,7 +104,7 @@ TEST_F(DiffsTest, WhatAnEarlierServerLeftIsPurgedButNotWhatARestoreNeeds) {
     settle();
     std::set<std::string> expected = lineages_;
     expected.insert(needed.lineage);
-    EXPECT_EQ(computes_.lineages, expected);
+    EXPECT_EQ(computes_.made, expected);
     ASSERT_TRUE(set_replacement(std::nullopt).ok());
     ASSERT_TRUE(control_->diffs.end_leftovers().ok());
     expect_nothing_left();

@@ -22,10 +22,14 @@ class FakeComputes : public compute::Computes {
     std::function<Result<void>(const std::string& call)> after_call;
     std::vector<int> installed = {16, 17, 18};
 
-    std::set<std::string> lineages;
+    std::set<std::string> made;  // lineages
+    std::map<std::string, Result<compute::Verified>> findings;  // what reading a lineage finds
+    std::vector<std::string> verified;                       // in this order
     std::map<std::string, std::string> parents;  // of branches: what they were made from
     std::map<std::string, Time> set_aside_from;
     std::map<std::string, Time> histories;       // lineage -> from when on it is kept
+    std::map<std::string, compute::HistoryCost> costs;
+    std::map<std::string, uint64_t> kept;  // for a lineage, by what it was made from
     std::map<std::string, std::string> running;  // endpoint uid -> lineage
     std::set<std::string> directories;           // of endpoints that were started once
     std::set<std::string> roles;
@@ -38,7 +42,7 @@ class FakeComputes : public compute::Computes {
 
     Result<void> create_root(const compute::LineageId& lineage, int) override {
         return call("create_root", [&] {
-            lineages.insert(lineage);
+            made.insert(lineage);
             roles.insert("databricks_superuser");
             databases.insert("databricks_postgres");
         });
@@ -46,9 +50,9 @@ class FakeComputes : public compute::Computes {
     Result<compute::BranchPoint> create_branch(const compute::LineageId& lineage,
                                                const compute::LineageId& parent, const std::string&,
                                                const compute::Moment& moment) override {
-        bool known = lineages.contains(parent);
+        bool known = made.contains(parent);
         TRY(call("create_branch", [&] {
-            if (known) lineages.insert(lineage);
+            if (known) made.insert(lineage);
             parents[lineage] = parent;
         }));
         if (!known) return error(Code::not_found, "lineage {} does not exist", parent);
@@ -73,18 +77,32 @@ class FakeComputes : public compute::Computes {
     Result<void> trim_history(const compute::LineageId& lineage, Time time) override {
         return call("trim_history", [&] { histories[lineage] = time; });
     }
+    std::optional<compute::HistoryCost> history(const compute::LineageId& lineage) const override {
+        auto found = costs.find(lineage);
+        return found == costs.end() ? std::nullopt : std::optional(found->second);
+    }
+    std::optional<uint64_t> kept_for(const compute::LineageId& lineage) const override {
+        auto found = kept.find(lineage);
+        return found == kept.end() ? std::nullopt : std::optional(found->second);
+    }
     Result<void> drop_lineage(const compute::LineageId& lineage) override {
-        return call("drop_lineage", [&] { lineages.erase(lineage); });
+        return call("drop_lineage", [&] { made.erase(lineage); });
     }
     Result<uint64_t> logical_size(const compute::LineageId&) override { return 31760384; }
 
     compute::DiskSpace disk_space() override { return disk; }
+    Result<std::vector<compute::LineageId>> lineages() const override {
+        return std::vector<compute::LineageId>(made.begin(), made.end());
+    }
+    std::unique_ptr<compute::VerifyRound> begin_verifying(compute::Pace pace) override {
+        return std::make_unique<Round>(*this, std::move(pace));
+    }
 
     Result<void> check_settings(int, double, const std::map<std::string, std::string>&) override {
         return call("check_settings", [] {});
     }
     Result<compute::ComputeStatus> start(const compute::ComputeSpec& spec) override {
-        if (!lineages.contains(spec.lineage))
+        if (!made.contains(spec.lineage))
             return error(Code::not_found, "lineage {} does not exist", spec.lineage);
         TRY(call("start", [&] {
             std::lock_guard lock(mutex_);
@@ -154,6 +172,26 @@ class FakeComputes : public compute::Computes {
     }
 
   private:
+    class Round : public compute::VerifyRound {
+      public:
+        Round(FakeComputes& computes, compute::Pace pace)
+            : computes_(computes), pace_(std::move(pace)) {}
+        Result<std::optional<compute::Verified>> verify(
+            const compute::LineageId& lineage) override {
+            if (pace_.stopped()) return error(Code::unavailable, "the round is to end");
+            TRY(computes_.call("verify", [&] { computes_.verified.push_back(lineage); }));
+            if (!computes_.made.contains(lineage)) return std::optional<compute::Verified>();
+            auto found = computes_.findings.find(lineage);
+            if (found == computes_.findings.end()) return std::optional(compute::Verified{});
+            if (!found->second.ok()) return found->second.error();
+            return std::optional(*found->second);
+        }
+
+      private:
+        FakeComputes& computes_;
+        compute::Pace pace_;
+    };
+
     Result<void> call(const std::string& name, const std::function<void()>& effect) {
         if (before_call) TRY(before_call(name));
         effect();

@@ -105,7 +105,7 @@ TEST_F(RestoresTest, BackFromWhatWasPreserved) {
     settle();
     EXPECT_TRUE(row("production").is_root());
     EXPECT_EQ(branch_ids(), (std::vector<std::string>{"kept", "production"}));
-    EXPECT_EQ(computes_.lineages.size(), 2u);
+    EXPECT_EQ(computes_.made.size(), 2u);
 }
 
 TEST_F(RestoresTest, AResetTakesTheParentsStateAndLeavesNothingBehind) {
@@ -121,8 +121,8 @@ TEST_F(RestoresTest, AResetTakesTheParentsStateAndLeavesNothingBehind) {
     EXPECT_EQ(after.source_uid, row("production").uid);
     EXPECT_EQ(after.source_lsn->text(), "0/1B3C4D8");
     EXPECT_EQ(computes_.parents.at(after.lineage), row("production").lineage);
-    EXPECT_FALSE(computes_.lineages.contains(before.lineage));
-    EXPECT_EQ(computes_.lineages.size(), 3u);
+    EXPECT_FALSE(computes_.made.contains(before.lineage));
+    EXPECT_EQ(computes_.made.size(), 3u);
     EXPECT_EQ(primary("p", "dev").current, EndpointState::idle) << "it slept before";
     // Once more, to a moment, and kept.
     auto again = to_past("dev");
@@ -132,7 +132,7 @@ TEST_F(RestoresTest, AResetTakesTheParentsStateAndLeavesNothingBehind) {
     settle();
     EXPECT_EQ(row("dev").source_lsn, kPast);
     ASSERT_TRUE(operation->preserved_branch);
-    EXPECT_EQ(computes_.lineages.size(), 4u);
+    EXPECT_EQ(computes_.made.size(), 4u);
 }
 
 TEST_F(RestoresTest, WhatMayNotBeRestoredOrResetIsNot) {

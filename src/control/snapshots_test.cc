@@ -81,7 +81,7 @@ TEST_F(SnapshotsTest, ASnapshotOutlivesItsBranch) {
     ASSERT_EQ(message(control_->snapshots.remove("p", "kept")), "");
     settle();
     EXPECT_EQ(message(control_->snapshots.get("p", "kept")), "snapshot id not found");
-    EXPECT_EQ(computes_.lineages.size(), 1u);
+    EXPECT_EQ(computes_.made.size(), 1u);
 }
 
 TEST_F(SnapshotsTest, RulesAreTold) {
@@ -123,7 +123,7 @@ TEST_F(SnapshotsTest, ExpiredSnapshotsGoByThemselves) {
     pass(hours{1});
     rounds();
     EXPECT_EQ(ids(), std::vector<std::string>{"forever"});
-    EXPECT_EQ(computes_.lineages.size(), 2u);
+    EXPECT_EQ(computes_.made.size(), 2u);
 }
 
 TEST_F(SnapshotsTest, ABranchIsRestoredFromASnapshot) {
@@ -153,7 +153,7 @@ TEST_F(SnapshotsTest, AProjectTakesItsSnapshotsAlong) {
               "");
     ASSERT_EQ(message(control_->projects.remove("p", true)), "");
     settle();
-    EXPECT_TRUE(computes_.lineages.empty());
+    EXPECT_TRUE(computes_.made.empty());
     EXPECT_EQ(project_error("p"), "");
 }
 

@@ -213,7 +213,7 @@ TEST_F(WakeTest, DoorThatCannotBeOpenedFailsTheOperationWithTheReason) {
     EXPECT_EQ(outcome(operation).row.error_code, "TEMPORARILY_UNAVAILABLE");
     EXPECT_NE(outcome(operation).row.error_message->find("is taken"), std::string::npos);
     EXPECT_EQ(message(control_->branches.get("p", "dev")), "branch id not found");
-    EXPECT_EQ(computes_.lineages.size(), 1u);
+    EXPECT_EQ(computes_.made.size(), 1u);
 }
 
 TEST_F(WakeTest, UpdateThatRestartsTellsTheSessions) {

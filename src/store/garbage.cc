@@ -4,9 +4,9 @@
 #include <set>
 #include <utility>
 
-#include "base/log.h"
 #include "store/lineage.h"
 #include "store/log_state.h"
+#include "store/origins.h"
 #include "store/paths.h"
 #include "sys/files.h"
 
@@ -42,25 +42,11 @@ Result<std::set<RestorePointId>> Store::newest_of(LogId running) const {
     return newest;
 }
 
-// What records name of this lineage's restore points, those of others included.
-Result<std::set<RestorePointId>> Store::named_of(uint64_t lineage) const {
-    std::set<RestorePointId> named;
-    for (uint64_t other : TRY(lineages())) {
-        auto origins = origins_of(other);
-        if (!origins.ok() && may_descend(other, lineage)) return std::move(origins).error();
-        if (!origins.ok()) {
-            log::warn("store: lineage {:016x}, which does not descend from {:016x}: {}", other,
-                      lineage, origins.error().text());
-            continue;
-        }
-        for (const RestorePointId& id : *origins)
-            if (id.number != 0 && id.log.lineage == lineage) named.insert(id);
-    }
-    return named;
-}
-
-Result<std::set<RestorePointId>> Store::needed_restore_points(uint64_t lineage) const {
-    std::set<RestorePointId> needed = TRY(named_of(lineage));
+Result<std::set<RestorePointId>> Store::needed_restore_points(uint64_t lineage,
+                                                              Origins& origins) const {
+    TRY(origins.look(*this));
+    std::set<RestorePointId> needed;
+    for (const auto& [id, by] : TRY(origins.named_of(lineage))) needed.insert(id);
     std::vector<uint32_t> numbers = TRY(incarnations(lineage));
     if (!numbers.empty()) needed.merge(TRY(newest_of({lineage, numbers.back()})));
     return needed;
@@ -142,6 +128,13 @@ Result<void> Store::remove_all_but(const Kept& kept, LogId log) const {
 
 Result<void> Store::collect_garbage(uint64_t lineage, const RestorePointId& oldest,
                                     const std::set<RestorePointId>& thinned) const {
+    Origins origins;
+    return collect_garbage(lineage, oldest, thinned, origins);
+}
+
+Result<void> Store::collect_garbage(uint64_t lineage, const RestorePointId& oldest,
+                                    const std::set<RestorePointId>& thinned,
+                                    Origins& origins) const {
     std::vector<uint32_t> numbers = TRY(incarnations(lineage));
     if (numbers.empty()) return {};
     auto collect = [&]() -> Result<void> {
@@ -157,7 +150,8 @@ Result<void> Store::collect_garbage(uint64_t lineage, const RestorePointId& olde
                 some = true;
         }
         if (!some) return {};
-        for (const RestorePointId& id : TRY(named_of(lineage))) kept.restore_points.insert(id);
+        TRY(origins.look(*this));  // by now: nobody is branching
+        for (const auto& [id, by] : TRY(origins.named_of(lineage))) kept.restore_points.insert(id);
         TRY(keep_indexes(kept));
         for (uint32_t number : numbers) TRY(remove_all_but(kept, {lineage, number}));
         return {};

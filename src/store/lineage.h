@@ -25,6 +25,7 @@
 namespace tarn::store {
 
 class IndexBuilder;
+class Origins;
 struct IndexContents;
 
 struct LineageRecord {
@@ -101,14 +102,18 @@ class Store {
                                     const RestorePoint* base, uint64_t seal_slot) const;
 
     // Of the lineage's restore points, those that must stay: the newest two of the running chain,
-    // and those that any record names.
-    Result<std::set<RestorePointId>> needed_restore_points(uint64_t lineage) const;
+    // and those that any record names, as `origins` finds them now.
+    Result<std::set<RestorePointId>> needed_restore_points(uint64_t lineage,
+                                                           Origins& origins) const;
     // Removes restore points of the lineage, and indexes that only they name. Those that are needed
     // stay, and of the others those from `oldest` on (number 0: none) that are not in `thinned`. A
     // compute may be sealing meanwhile, but nobody branching. An error, and nothing is removed,
     // while a record cannot be read that may name its history; unless nothing would go anyway.
     Result<void> collect_garbage(uint64_t lineage, const RestorePointId& oldest = {},
                                  const std::set<RestorePointId>& thinned = {}) const;
+    // The same for who has looked at the records before.
+    Result<void> collect_garbage(uint64_t lineage, const RestorePointId& oldest,
+                                 const std::set<RestorePointId>& thinned, Origins& origins) const;
 
     // Ends an incarnation for ever: its map's state word, if the map is there.
     Result<void> fence(LogId log) const;
@@ -124,7 +129,6 @@ class Store {
                              IndexContents& contents) const;
     struct Kept;  // garbage.cc
     Result<std::set<RestorePointId>> newest_of(LogId running) const;
-    Result<std::set<RestorePointId>> named_of(uint64_t lineage) const;
     Result<void> keep_indexes(Kept& kept) const;
     Result<std::vector<std::string>> unneeded(const Kept& kept, LogId log, bool indexes) const;
     Result<std::vector<RestorePointId>> origins_of(uint64_t lineage) const;

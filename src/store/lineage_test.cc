@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "store/index_writer.h"
+#include "store/origins.h"
 #include "store/page_log.h"
 #include "store/paths.h"
 #include "store/test_directory.h"
@@ -234,6 +235,26 @@ TEST_F(LineageTest, GarbageGoesAndWhatIsNamedStays) {
     good(store.collect_garbage(1));
     EXPECT_EQ(good(store.restore_points(log)), (std::vector<uint32_t>{5, 6}));
     EXPECT_EQ(running.read(1), 1);
+}
+
+TEST_F(LineageTest, ALaterLookAtTheRecordsSeesWhatHasComeAndGone) {
+    good(store.create_lineage({1, {}, {}}));
+    LogId log = begin(store, 1, nullptr);
+    Running running(store, log);
+    std::vector<RestorePoint> points = seal_rounds(running, 6);
+    Origins origins;
+    EXPECT_EQ(good(store.needed_restore_points(1, origins)),
+              (std::set<RestorePointId>{points[4].id, points[5].id}));
+    good(store.create_lineage({2, points[1].id, {}}));
+    begin(store, 2, &points[1]);
+    good(store.create_lineage({3, points[1].id, {}}));
+    good(store.collect_garbage(1, {}, {}, origins));
+    EXPECT_EQ(good(store.restore_points(log)), (std::vector<uint32_t>{2, 5, 6}));
+    EXPECT_EQ(good(origins.named_of(1)), (Origins::Named{{points[1].id, {2, 3}}}));
+    good(store.remove_lineage(2));
+    good(store.remove_lineage(3));
+    good(store.collect_garbage(1, {}, {}, origins));
+    EXPECT_EQ(good(store.restore_points(log)), (std::vector<uint32_t>{5, 6}));
 }
 
 TEST_F(LineageTest, WhatIsAskedForIsKeptWithItsIndexes) {

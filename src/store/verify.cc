@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kOpenFiles = 64;
 constexpr uint64_t kHeadersAtOnce = 64;
-constexpr uint64_t kSlotsBetweenProgress = 4096;
+constexpr uint64_t kSlotsBetweenProgress = 256;
 
 Error damaged(const char* what, const SlotClaim& claim) {
     return error(Code::data_loss, "{} of slot {} in log {:016x}/{} is not what was written", what,
@@ -214,6 +214,11 @@ Result<const IndexFindings*> Verifier::index(const IndexRef& ref) {
     return &at->second;
 }
 
+void Verifier::close_files() {
+    slots_ = SlotReader(*disk_, root_);
+    loaded_.clear();
+}
+
 Result<void> Verifier::check(const IndexRef& ref, IndexFindings& findings) {
     LoadedIndex index = TRY(LoadedIndex::load(*disk_, root_.c_str(), ref));
     ++counts_.indexes;
@@ -227,7 +232,7 @@ Result<void> Verifier::check(const IndexRef& ref, IndexFindings& findings) {
         auto claim = TRY_CTX(claim_of(index.reader(), {file.id, file.birth}, entry),
                              "check index {}", path.text);
         TRY(check_slot(claim, findings));
-        if (progress_ && i % kSlotsBetweenProgress == 0) progress_();
+        if (i % kSlotsBetweenProgress == 0) TRY(go_on());
     }
     return {};
 }

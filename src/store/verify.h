@@ -114,8 +114,13 @@ class Verifier {
     // Of each index so many damaged slots are kept.
     Verifier(sys::Disk& disk, std::string root, size_t damaged_kept = IndexFindings::kDamagedKept);
 
-    // Called now and then while it reads.
-    void on_progress(std::function<void()> progress) { progress_ = std::move(progress); }
+    // Called now and then while it reads; an error ends the reading with it. One that is_damage()
+    // would be taken for one.
+    void on_progress(std::function<Result<void>()> progress) { progress_ = std::move(progress); }
+    // The same for who reads other things meanwhile.
+    Result<void> go_on() const { return progress_ ? progress_() : Result<void>(); }
+    // What has been read is not forgotten, but nothing is kept open.
+    void close_files();
 
     // The index and all its slots: their headers for each index anew, good pages once. An error
     // only if they could not be looked at.
@@ -144,7 +149,7 @@ class Verifier {
     size_t damaged_kept_;
     SlotReader slots_;
     Counts counts_;
-    std::function<void()> progress_;
+    std::function<Result<void>()> progress_;
     std::map<Key, IndexFindings> findings_;
     // A bit for each slot of a segment whose page was read and is good: 4 KiB for 256 MiB.
     std::map<std::pair<LogId, uint64_t>, std::vector<bool>> good_pages_;

@@ -121,6 +121,7 @@ Result<void> walk_on(const WalFiles& files, const WalWalk& walk, WalEnd& end) {
                 TRY(take_record(walk, record, end));
                 break;
             case pg::WalStep::need_more_data:
+                if (walk.go_on) TRY(walk.go_on());
                 window = TRY(windows.at(walker.needed()));
                 if (window.size == 0) end.stopped_by = "no further segment of this cluster";
                 break;

@@ -1,6 +1,7 @@
 // wal_end.h: reads WAL record by record, every checksum checked, to where it ends, or to a moment.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "base/lsn.h"
@@ -29,6 +30,8 @@ struct WalWalk {
     std::optional<Time> until = {};
     int major = 0;
     uint64_t system_identifier = 0;  // 0: not compared
+    // Asked now and then while it reads; an error ends the walk with it.
+    std::function<Result<void>()> go_on = {};
 };
 
 // data_loss when the WAL ends in the middle: a segment is begun only when those before it are whole

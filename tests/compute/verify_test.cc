@@ -3,8 +3,10 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include "compute/layout.h"
@@ -462,6 +464,64 @@ TEST_P(VerifyTest, WhatIsNoLongerKeptIsNotMissed) {
         Damage damage = with_flipped(points[at], 40, at == 0);  // the branch began from that one
         EXPECT_EQ(damage.file, points[at]);
     }
+}
+
+TEST_P(VerifyTest, ARoundFindsWhatAVerificationFinds) {
+    make_history();
+    auto round = [&] {
+        return manager_->begin_verifying(
+            {.bytes_a_second = uint64_t{1} << 40, .stopped = [] { return false; }});
+    };
+    auto one = round();
+    auto whole = one->verify(kRoot);
+    ASSERT_OK(whole);
+    ASSERT_TRUE(whole->has_value());
+    found_ = look();
+    EXPECT_EQ((*whole)->damage_count, 0u);
+    EXPECT_EQ((*whole)->newest_whole->lsn, of(found_, kRoot).newest_whole->lsn);
+    EXPECT_GT((*whole)->bytes, uint64_t{20} << 20);
+    auto branch = one->verify(kBranch);
+    ASSERT_OK(branch);
+    EXPECT_LT((*branch)->bytes, (*whole)->bytes / 2) << "what they share is read once";
+
+    std::string index = files(".index")[0];
+    flip(index, 50);
+    auto hurt = round()->verify(kRoot);
+    ASSERT_OK(hurt);
+    found_ = look();
+    EXPECT_EQ((*hurt)->damage_count, of(found_, kRoot).damage_count);
+    ASSERT_FALSE((*hurt)->damages.empty());
+    EXPECT_TRUE((*hurt)->damages[0].starts_with(of(found_, kRoot).damages[0].what + ": "));
+    EXPECT_TRUE((*hurt)->summary.starts_with("damages: "));
+    flip(index, 50);
+    auto gone = round()->verify("00000000000fffff");
+    ASSERT_OK(gone);
+    EXPECT_FALSE(gone->has_value());
+}
+
+TEST_P(VerifyTest, HistoryIsTrimmedWhileARoundPauses) {
+    make_history();
+    size_t before = files(".restore").size();
+    std::atomic<int> asked = 0;
+    std::atomic<bool> ends = false;
+    std::optional<Result<std::optional<Verified>>> answer;
+    std::thread reader([&] {
+        auto round = manager_->begin_verifying({.bytes_a_second = 1, .stopped = [&] {
+                                                    ++asked;
+                                                    return ends.load();
+                                                }});
+        answer = round->verify(kRoot);
+    });
+    while (asked < 3) std::this_thread::yield();  // it pauses for the first index
+    auto later = sys::real_clock().now() + std::chrono::hours(1);
+    EXPECT_TRUE(manager_->trim_history(kRoot, later).ok());
+    EXPECT_LT(files(".restore").size(), before);
+    EXPECT_FALSE(answer.has_value());
+    ends = true;
+    reader.join();
+    EXPECT_EQ(answer->error().code(), Code::unavailable);
+    // What it had read of what has gone since is no damage.
+    EXPECT_EQ(of(look(), kRoot).damage_count, 0u);
 }
 
 // One major: what is read is Tarn's own. tests/clients/test_verify.py has all three.
