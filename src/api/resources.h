@@ -5,6 +5,7 @@
 
 #include "api/http.h"
 #include "api/router.h"
+#include "control/branch_health.h"
 #include "control/control.h"
 
 namespace tarn::api {
@@ -24,6 +25,7 @@ void add_projects(Router& router, control::Control& control);
 void add_branches(Router& router, control::Control& control);
 void add_snapshots(Router& router, control::Control& control);
 void add_diffs(Router& router, control::Control& control);
+void add_restore_checks(Router& router, control::Control& control);
 void add_endpoints(Router& router, control::Control& control);
 void add_roles(Router& router, control::Control& control);
 void add_databases(Router& router, control::Control& control);
@@ -36,11 +38,15 @@ void add_health(Router& router);
 void add_status(Router& router, control::Control& control, const ServerInfo& server);
 
 Json json_of(const control::ProjectView& view);
+Json json_of(const meta::RestoreCheckRow& row);
 Json json_of(const control::BranchView& view);
 Json json_of(const control::EndpointView& view);
 Json json_of(const control::SnapshotView& view);
 Json json_of(const control::SnapshotScheduleView& view);
 Json json_of(const control::OperationView& view);
+
+// Tarn's own fields in the status of a branch or snapshot (docs/api/tarn.yaml).
+void add_health_to(Json& status, const control::BranchHealth& health);
 
 // The answer of every mutation.
 Result<Response> answer_operation(control::Control& control, meta::OperationRow operation);

@@ -92,6 +92,7 @@ void add_all(Router& router, control::Control& control, const ServerInfo& info) 
     add_branches(router, control);
     add_snapshots(router, control);
     add_diffs(router, control);
+    add_restore_checks(router, control);
     add_endpoints(router, control);
     add_roles(router, control);
     add_databases(router, control);

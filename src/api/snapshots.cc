@@ -125,8 +125,11 @@ void add_snapshots(Router& router, Control& control) {
         return answer(std::move(body));
     });
     router.add("GET", item, Access::bearer, [&](const Request& request) -> Result<Response> {
-        return answer(
-            json_of(TRY(control.snapshots.get(request.captures[0], request.captures[1]))));
+        auto view = TRY(control.snapshots.get(request.captures[0], request.captures[1]));
+        Json json = json_of(view);
+        auto health = TRY(control::health_of(control.core(), view.row.lineage));
+        add_health_to(json["status"], health);
+        return answer(std::move(json));
     });
     router.add("DELETE", item, Access::bearer, [&](const Request& request) -> Result<Response> {
         return answer_operation(

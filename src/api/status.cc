@@ -41,6 +41,7 @@ Result<Json> branch_status(Control& control, const control::BranchView& view) {
                    {"endpoints", Json::array()}};
     if (view.row.source_name) status["source"] = *view.row.source_name;
     if (view.row.expire_time) status["expire_time"] = rfc3339(*view.row.expire_time);
+    add_health_to(status, TRY(control::health_of(control.core(), view.row.lineage)));
     auto endpoints = TRY(control.endpoints.list(view.project_id, view.row.uid, "", kAll));
     for (const auto& endpoint : endpoints.items)
         status["endpoints"].push_back(endpoint_status(endpoint));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 #include <vector>
 
 #include "cli/client.h"
@@ -60,6 +61,53 @@ void warn_of_full_disk(const json& server) {
                   .c_str());
 }
 
+std::string megabytes(const json& from, const char* field) {
+    if (!from.contains(field) || !from.at(field).is_number()) return "-";
+    return fmt::format("{:.1f}", from.at(field).get<double>() / (1 << 20));
+}
+
+// "WHOLE 2026-11-22T10:00:00Z"; "-" if it was never looked at.
+std::string verdict(const json& branch, const char* check) {
+    if (!branch.contains(check)) return "-";
+    std::string result = text(branch.at(check), "result");
+    if (result.empty()) return branch.at(check).contains("failure") ? "UNREADABLE" : "-";
+    return result + " " + text(branch.at(check), "time");
+}
+
+void print_branches(const json& server) {
+    std::vector<std::pair<std::string, json>> lines;
+    size_t width = 6;
+    for (const json& project : items(server, "projects"))
+        for (const json& branch : items(project, "branches")) {
+            lines.emplace_back(fmt::format("projects/{}/branches/{}", text(project, "project"),
+                                           text(branch, "branch")),
+                               branch);
+            width = std::max(width, lines.back().first.size());
+        }
+    if (lines.empty()) return;
+    auto print = [&](auto&&... columns) {
+        std::puts(fmt::format("{:{}}  {:>9}  {:>9}  {:>9}  {:>9}  {:>8}  {:29}  {}", columns...)
+                      .c_str());
+    };
+    std::puts("");
+    print("BRANCH", width, "SIZE", "VERSIONS", "WAL", "PINNED", "REPLAY S", "VERIFIED",
+          "RESTORE CHECK");
+    for (const auto& [name, branch] : lines) {
+        json history = branch.contains("history") ? branch.at("history") : json::object();
+        print(name, width, megabytes(branch, "logical_size_bytes"),
+              megabytes(history, "version_bytes"), megabytes(history, "wal_bytes"),
+              megabytes(history, "pinned_bytes"), text(history, "replay_max_seconds"),
+              verdict(branch, "verification"), verdict(branch, "restore_check"));
+        if (history.contains("failure"))
+            std::puts(("  its history is not trimmed: " + text(history, "failure")).c_str());
+        for (const char* check : {"verification", "restore_check"})
+            if (branch.contains(check))
+                for (const char* field : {"damages", "failures"})
+                    for (const json& line : items(branch.at(check), field))
+                        std::puts(("  " + line.get<std::string>()).c_str());
+    }
+}
+
 void print_table(const json& server) {
     warn_of_full_disk(server);
     auto lines = lines_of(server);
@@ -74,6 +122,7 @@ void print_table(const json& server) {
               text(endpoint, "min_cu") + "-" + text(endpoint, "max_cu"), text(endpoint, "host"),
               text(endpoint, "last_active_time"), text(endpoint, "reason"));
     if (lines.empty()) std::puts("no endpoints yet: create a project");
+    print_branches(server);
     for (const json& operation : items(server, "pending_operations"))
         std::puts(fmt::format("pending: {} of {} since {}", text(operation, "kind"),
                               text(operation, "resource"), text(operation, "since"))

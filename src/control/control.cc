@@ -19,6 +19,7 @@ Control::Control(meta::Meta& meta, compute::Computes& computes, Environment envi
       restores(core_),
       snapshots(core_),
       diffs(core_),
+      restore_checks(core_),
       endpoints(core_, wake),
       roles(core_),
       databases(core_),
@@ -26,7 +27,8 @@ Control::Control(meta::Meta& meta, compute::Computes& computes, Environment envi
       reconciler(core_, wake),
       housekeeper(core_, wake, wakers, projects, branches, snapshots),
       history_keeper(core_, snapshots),
-      record_keeper(core_.meta, core_.options.records_directory) {}
+      record_keeper(core_.meta, core_.options.records_directory),
+      scrubber(core_) {}
 
 Result<std::unique_ptr<Control>> Control::open(meta::Meta& meta, compute::Computes& computes,
                                                Environment environment, Options options) {
@@ -43,15 +45,20 @@ Result<void> Control::start() {
     reconciler.start(core_.options.reconcile_threads);
     housekeeper.start();
     history_keeper.start();
+    scrubber.start();
+    restore_checks.start();
     return {};
 }
 
 void Control::stop() {
     core_.board.close();
     reconciler.request_stop();
+    restore_checks.cancel();
     core_.computes.let_go();  // else a start that hangs would hold up the end
     housekeeper.stop();
     history_keeper.stop();
+    scrubber.stop();
+    restore_checks.stop();
     reconciler.stop();
     wakers.stop();
     record_keeper.stop();

@@ -17,8 +17,10 @@
 #include "control/projects.h"
 #include "control/reconciler.h"
 #include "control/record_keeper.h"
+#include "control/restore_checks.h"
 #include "control/restores.h"
 #include "control/roles.h"
+#include "control/scrubber.h"
 #include "control/snapshots.h"
 #include "control/wake.h"
 #include "control/wakers.h"
@@ -57,6 +59,7 @@ class Control {
     Restores restores;
     Snapshots snapshots;
     Diffs diffs;
+    RestoreChecks restore_checks;
     Endpoints endpoints;
     Roles roles;
     Databases databases;
@@ -65,6 +68,7 @@ class Control {
     Housekeeper housekeeper;
     HistoryKeeper history_keeper;
     RecordKeeper record_keeper;
+    Scrubber scrubber;
 };
 
 }  // namespace tarn::control

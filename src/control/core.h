@@ -29,6 +29,9 @@ struct Options {
     Span default_history_retention = std::chrono::days{7};
     Span least_history_retention = std::chrono::days{2};  // shorter only in development
     Span history_round = std::chrono::seconds{15};        // how often old history is let go of
+    Span scrub_every = std::chrono::hours{24};  // each lineage is read whole; 0: never
+    uint64_t scrub_rate = uint64_t{16} << 20;   // bytes a second
+    Span restore_check_every = std::chrono::hours{24};  // one branch of the server; 0: never
     int default_pg_version = 17;
     Span deleted_retention =
         std::chrono::days{7};  // how long a delete can be undone; 0: not at all

@@ -1,8 +1,6 @@
 // diffs.h: what differs between two branches, or two moments of one.
 //
-// Both sides are opened as branches of their own that nobody sees, so that nothing that runs is
-// read or held up: the same path as every branch. Their rows say from the beginning that they are
-// to be purged; an operation for that is recorded at the end, or at the next start of the server.
+// Both sides are opened as branches of their own that nobody sees (scratch_branch.h).
 //
 // Threads: any; a diff blocks its caller. Two at most run at once.
 #pragma once
@@ -12,8 +10,8 @@
 #include <semaphore>
 #include <string>
 
-#include "control/branch_source.h"
 #include "control/core.h"
+#include "control/scratch_branch.h"
 #include "diff/diff.h"
 
 namespace tarn::control {
@@ -51,19 +49,11 @@ class Diffs {
     Result<void> end_leftovers();
 
   private:
-    struct Scratch {
-        meta::BranchRow row;  // of the branch that nobody sees
-        meta::BranchRow source;
-        std::string endpoint_uid;
-        compute::BranchPoint point;
-    };
-    using Both = std::array<Scratch, 2>;
+    using Both = std::array<ScratchBranch, 2>;
 
-    Result<Scratch> draft_scratch(const DiffDraft& draft, const DiffSide& side);
-    Result<void> open(Scratch& scratch, int pg_major);
+    Result<ScratchBranch> draft_side(const DiffDraft& draft, const DiffSide& side);
     Result<diff::Diff> compare(const Both& both);
-    void close(const Both& both);
-    diff::Query query_of(const Scratch& scratch);
+    diff::Query query_of(const ScratchBranch& scratch);
 
     Core& core_;
     std::counting_semaphore<2> slots_{2};

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/log.h"
+#include "cli/check_restore.h"
 #include "cli/diff.h"
 #include "cli/status.h"
 #include "compute/supervisor.h"
@@ -32,6 +33,11 @@ int run_status(const tarn::cli::StatusOptions& options) {
 int run_diff(const tarn::cli::DiffOptions& options) {
     auto shown = tarn::cli::diff(options);
     return shown.ok() ? 0 : report(shown.error());
+}
+
+int run_check_restore(const tarn::cli::CheckRestoreOptions& options) {
+    auto checked = tarn::cli::check_restore(options);
+    return checked.ok() ? 0 : tarn::report(checked.error());
 }
 
 int run_verify(const CLI::App& command, const tarn::VerifyOptions& options) {
@@ -75,6 +81,11 @@ int main(int count, char** words) {
     CLI::App* diff = app.add_subcommand("diff", "Show what differs between two branches");
     tarn::cli::add_diff_options(*diff, diff_options);
 
+    tarn::cli::CheckRestoreOptions check_options;
+    CLI::App* check_restore =
+        app.add_subcommand("check-restore", "Open a branch at a moment and check all of it");
+    tarn::cli::add_check_restore_options(*check_restore, check_options);
+
     tarn::VerifyOptions verify_options;
     CLI::App* verify = app.add_subcommand("verify", "Read a server's store and say if it is whole");
     tarn::add_verify_options(*verify, verify_options);
@@ -110,6 +121,7 @@ int main(int count, char** words) {
     if (*serve) return run_serve(*serve, serve_options);
     if (*status) return run_status(status_options);
     if (*diff) return run_diff(diff_options);
+    if (*check_restore) return run_check_restore(check_options);
     if (*verify) return run_verify(*verify, verify_options);
     if (backup.is_chosen()) return backup.run();
     if (*inspecting) return run_inspect(*inspecting, inspect_options);

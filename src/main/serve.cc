@@ -56,6 +56,9 @@ Result<control::Options> control_options(const ServeOptions& options) {
     control.addresses = TRY(control::AddressBlock::parse(options.address_block));
     control.network_domain = options.network_domain;
     control.records_directory = control::records_directory(options.data_directory);
+    control.scrub_every = parse_duration(options.scrub_every).value();  // its form was checked
+    control.scrub_rate = static_cast<uint64_t>(options.scrub_rate * (1 << 20));
+    control.restore_check_every = parse_duration(options.restore_check_every).value();
     if (options.development) {
         control.least_suspend = Span{0};
         control.least_history_retention = control.history_round = std::chrono::seconds{1};
@@ -189,6 +192,7 @@ Result<void> serve(const ServeOptions& options) {
     ::sigwait(&signals, &signal);
     log::info("serve: ends on signal {}; running computes go on, client connections end", signal);
     control->diffs.cancel();
+    control->restore_checks.cancel();
     api->stop();
     control->stop();
     door.stop();

@@ -137,6 +137,23 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
         ->check(form(parse_disk_limit))
         ->envname("TARN_DISK_CRITICAL")
         ->capture_default_str();
+    command
+        .add_option("--scrub-every", options.scrub_every,
+                    "How often all that a branch rests on is read and verified; 0s: never")
+        ->check(form(parse_duration))
+        ->envname("TARN_SCRUB_EVERY")
+        ->capture_default_str();
+    command
+        .add_option("--scrub-rate", options.scrub_rate, "MiB a second that are read for that")
+        ->check(CLI::Range(0.01, 1e6))
+        ->envname("TARN_SCRUB_RATE")
+        ->capture_default_str();
+    command
+        .add_option("--restore-check-every", options.restore_check_every,
+                    "How often a branch is opened at some moment and checked; 0s: never")
+        ->check(form(parse_duration))
+        ->envname("TARN_RESTORE_CHECK_EVERY")
+        ->capture_default_str();
     command.add_option("--admin", options.admin, "User name of the administrator (first start)")
         ->envname("TARN_ADMIN")
         ->capture_default_str();

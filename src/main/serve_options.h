@@ -30,6 +30,9 @@ struct ServeOptions {
     double history_budget = 1;
     std::string disk_low = "auto";
     std::string disk_critical = "auto";
+    std::string scrub_every = "86400s";
+    double scrub_rate = 16;  // MiB a second
+    std::string restore_check_every = "86400s";
     std::string admin = "admin@example.com";
     std::string profile_file;  // a databrickscfg to write host and token to
     std::string log_level = "info";

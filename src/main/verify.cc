@@ -8,9 +8,11 @@
 #include "compute/layout.h"
 #include "compute/user.h"
 #include "compute/verify_store.h"
+#include "control/branch_health.h"
 #include "main/offline.h"
 #include "main/serve_options.h"
 #include "main/verify_report.h"
+#include "meta/lineage_owners.h"
 
 namespace tarn {
 
@@ -36,6 +38,18 @@ class ProgressLine {
     Clock::time_point shown_ = Clock::now();
     bool any_ = false;
 };
+
+// Nothing where the metadata cannot be read: findings are told of lineages then.
+LineageNames names_in(const std::string& data_directory) {
+    auto meta = meta::Meta::open_reading(data_directory + "/meta.db");
+    if (!meta.ok()) return {};
+    auto owners = (*meta)->read(meta::all_lineage_owners);
+    if (!owners.ok()) return {};
+    LineageNames names;
+    for (const auto& [lineage, owner] : *owners)
+        names[lineage] = (owner.is_snapshot ? "snapshot " : "branch ") + control::owner_name(owner);
+    return names;
+}
 
 Result<compute::StoreFindings> look(const std::string& data_directory,
                                     const VerifyOptions& options) {
@@ -72,8 +86,9 @@ int verify(const CLI::App& command, const VerifyOptions& options) {
     auto findings = look(*directory, options);
     if (!findings) return report(findings.error());
     std::chrono::duration<double> seconds = Clock::now() - begun;
-    std::fputs((options.json ? json_report(*findings, seconds.count())
-                             : text_report(*findings, seconds.count()))
+    LineageNames names = names_in(*directory);
+    std::fputs((options.json ? json_report(*findings, names, seconds.count())
+                             : text_report(*findings, names, seconds.count()))
                    .c_str(),
                stdout);
     if (findings->damage_count() > 0) return info(Code::data_loss).exit_status;

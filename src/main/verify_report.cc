@@ -5,6 +5,7 @@
 
 #include "compute/attachments.h"
 #include "compute/layout.h"
+#include "compute/verify_text.h"
 
 namespace tarn {
 
@@ -17,52 +18,12 @@ using compute::StoreFindings;
 using nlohmann::json;
 
 constexpr size_t kDamagesShown = 100;
-constexpr size_t kPointsShown = 4;
-
-std::string moment_text(Lsn lsn, const std::optional<Time>& time) {
-    return time ? fmt::format("{} ({})", lsn.text(), rfc3339(*time)) : lsn.text();
-}
-
-std::string range_text(const MomentRange& range) {
-    if (!range.from.valid() && !range.before) return "all";
-    std::string text = fmt::format("{} {}", range.after ? "after" : "from",
-                                   moment_text(range.from, range.from_time));
-    return text + (range.before ? " to before " + moment_text(*range.before, range.before_time)
-                                : " to the newest");
-}
-
-std::string points_text(const Damage& damage) {
-    std::string text;
-    size_t shown = std::min(damage.points.size(), kPointsShown);
-    for (size_t i = 0; i < shown; ++i)
-        text += (i == 0 ? "" : ", ") + compute::text_of(damage.points[i]);
-    if (shown < damage.points.size())
-        text += fmt::format(" and {} more", damage.points.size() - shown);
-    return text;
-}
-
-std::string damage_text(uint64_t lineage, const Damage& damage) {
-    std::string text = fmt::format("damage: lineage {}: {}: {} ({}", compute::lineage_text(lineage),
-                                   damage.what, damage.why, damage.file);
-    text += damage.offset ? fmt::format(" at byte {})", *damage.offset) : ")";
-    if (!damage.points.empty()) text += "; restore points: " + points_text(damage);
-    text += "; moments: ";
-    for (size_t i = 0; i < damage.moments.size(); ++i)
-        text += (i == 0 ? "" : ", ") + range_text(damage.moments[i]);
-    return text + (damage.moments.empty() ? "none that is kept\n" : "\n");
-}
-
-std::string lineage_line(const LineageFindings& lineage, size_t shown) {
-    std::string text = fmt::format("lineage {}: damages: {}",
-                                   compute::lineage_text(lineage.lineage), lineage.damage_count);
-    if (shown < lineage.damage_count)
-        text += fmt::format(", of which the first {} are shown", shown);
-    if (lineage.newest_whole)
-        text += "; its newest whole moment is " +
-                moment_text(lineage.newest_whole->lsn, lineage.newest_whole->time);
-    else
-        text += "; no moment of it is known to be whole";
-    return text + "\n";
+// "branch projects/p/branches/b (lineage 00000000000a0001)", or the lineage alone.
+std::string subject(uint64_t lineage, const LineageNames& names) {
+    std::string id = compute::lineage_text(lineage);
+    auto name = names.find(id);
+    return name == names.end() ? "lineage " + id
+                               : fmt::format("{} (lineage {})", name->second, id);
 }
 
 json range_json(const MomentRange& range) {
@@ -86,13 +47,15 @@ json damage_json(const Damage& damage) {
     return text;
 }
 
-json lineage_json(const LineageFindings& lineage) {
+json lineage_json(const LineageFindings& lineage, const LineageNames& names) {
     json text{{"lineage", compute::lineage_text(lineage.lineage)},
               {"incarnations", lineage.incarnations},
               {"restore_points", lineage.restore_points},
               {"wal_bytes", lineage.wal_bytes},
               {"damage_count", lineage.damage_count},
               {"damages", json::array()}};
+    if (auto name = names.find(compute::lineage_text(lineage.lineage)); name != names.end())
+        text["name"] = name->second;
     for (const Damage& damage : lineage.damages) {
         if (text["damages"].size() == kDamagesShown) break;
         text["damages"].push_back(damage_json(damage));
@@ -125,19 +88,19 @@ const char* verdict(const StoreFindings& findings) {
 
 }  // namespace
 
-std::string text_report(const StoreFindings& findings, double seconds) {
+std::string text_report(const StoreFindings& findings, const LineageNames& names, double seconds) {
     std::string text;
     for (const LineageFindings& lineage : findings.lineages) {
         if (lineage.damage_count == 0) continue;
         size_t shown = std::min(lineage.damages.size(), kDamagesShown);
-        for (size_t i = 0; i < shown; ++i) text += damage_text(lineage.lineage, lineage.damages[i]);
-        text += lineage_line(lineage, shown);
+        std::string whose = subject(lineage.lineage, names);
+        for (size_t i = 0; i < shown; ++i)
+            text += fmt::format("damage: {}: {}\n", whose, damage_text(lineage.damages[i]));
+        text += fmt::format("{}: {}\n", whose, summary_text(lineage, shown));
     }
     for (const auto& [lineage, why] : findings.unchecked)
-        text += fmt::format(
-            "not checked: {}: {}\n",
-            lineage ? "lineage " + compute::lineage_text(*lineage) : "what nothing names",
-            why.text());
+        text += fmt::format("not checked: {}: {}\n",
+                            lineage ? subject(*lineage, names) : "what nothing names", why.text());
     for (const auto& orphan : findings.orphans)
         text += fmt::format("note: {}: {} ({} bytes)\n", orphan.path, orphan.why, orphan.bytes);
     Sums sums = sums_of(findings);
@@ -150,7 +113,7 @@ std::string text_report(const StoreFindings& findings, double seconds) {
                       findings.damage_count(), seconds);
 }
 
-std::string json_report(const StoreFindings& findings, double seconds) {
+std::string json_report(const StoreFindings& findings, const LineageNames& names, double seconds) {
     Sums sums = sums_of(findings);
     json text{{"verdict", verdict(findings)},       {"damage_count", findings.damage_count()},
               {"lineages", json::array()},          {"not_checked", json::array()},
@@ -159,7 +122,7 @@ std::string json_report(const StoreFindings& findings, double seconds) {
               {"bytes", findings.counts.bytes},     {"wal_bytes", sums.wal_bytes},
               {"orphan_bytes", sums.orphan_bytes},  {"seconds", seconds}};
     for (const LineageFindings& lineage : findings.lineages)
-        text["lineages"].push_back(lineage_json(lineage));
+        text["lineages"].push_back(lineage_json(lineage, names));
     for (const auto& [lineage, why] : findings.unchecked) {
         json unchecked{{"why", why.text()}};
         if (lineage) unchecked["lineage"] = compute::lineage_text(*lineage);

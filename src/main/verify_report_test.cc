@@ -43,7 +43,7 @@ compute::StoreFindings findings_with(size_t damages) {
 }
 
 TEST(VerifyReport, EachDamageIsOneLine) {
-    std::string text = text_report(findings_with(1), 1.5);
+    std::string text = text_report(findings_with(1), {}, 1.5);
     EXPECT_EQ(text,
               "damage: lineage 00000000000a0002: block 0 of base/5/16384: page of slot 7 is not "
               "what was written (/srv/00000000.pages at byte 0); restore points: "
@@ -59,11 +59,11 @@ TEST(VerifyReport, EachDamageIsOneLine) {
 TEST(VerifyReport, ManyAreCountedAndTheFirstShown) {
     auto findings = findings_with(150);
     findings.lineages[1].damage_count = 2000;
-    std::string text = text_report(findings, 0);
+    std::string text = text_report(findings, {}, 0);
     EXPECT_NE(text.find("block 99 of"), text.npos);
     EXPECT_EQ(text.find("block 100 of"), text.npos);
     EXPECT_NE(text.find("damages: 2000, of which the first 100 are shown"), text.npos);
-    json lineage = json::parse(json_report(findings, 0))["lineages"][1];
+    json lineage = json::parse(json_report(findings, {}, 0))["lineages"][1];
     EXPECT_EQ(lineage["damages"].size(), 100u);
     EXPECT_EQ(lineage["damage_count"], 2000);
 }
@@ -71,7 +71,7 @@ TEST(VerifyReport, ManyAreCountedAndTheFirstShown) {
 TEST(VerifyReport, JsonSaysTheSame) {
     auto findings = findings_with(1);
     findings.orphans.push_back({"/srv/\xff", "nothing names it", 12});
-    json report = json::parse(json_report(findings, 1.5));
+    json report = json::parse(json_report(findings, {}, 1.5));
     EXPECT_EQ(report["verdict"], "damaged");
     EXPECT_EQ(report["orphans"][0]["bytes"], 12);
     json damage = report["lineages"][1]["damages"][0];
@@ -81,17 +81,32 @@ TEST(VerifyReport, JsonSaysTheSame) {
     EXPECT_EQ(report["lineages"][1]["newest_whole"]["lsn"], "0/3000100");
 }
 
+TEST(VerifyReport, ALineageIsNamedIfItsBranchIsKnown) {
+    auto findings = findings_with(1);
+    findings.unchecked.push_back({0xa0003, error(Code::permission_denied, "open x")});
+    LineageNames names{{"00000000000a0002", "branch projects/p/branches/b"},
+                       {"00000000000a0003", "snapshot projects/p/snapshots/s"}};
+    std::string text = text_report(findings, names, 0);
+    std::string whose = "branch projects/p/branches/b (lineage 00000000000a0002): ";
+    EXPECT_TRUE(text.starts_with("damage: " + whose + "block 0 of")) << text;
+    EXPECT_NE(text.find("\n" + whose + "damages: 1;"), text.npos) << text;
+    EXPECT_NE(text.find("not checked: snapshot projects/p/snapshots/s (lineage"), text.npos);
+    json report = json::parse(json_report(findings, names, 0));
+    EXPECT_EQ(report["lineages"][1]["name"], "branch projects/p/branches/b");
+    EXPECT_FALSE(report["lineages"][0].contains("name"));
+}
+
 TEST(VerifyReport, WhatWasNotCheckedIsNotWhole) {
     compute::StoreFindings findings;
-    EXPECT_TRUE(text_report(findings, 0).starts_with("whole: 0 lineages"));
+    EXPECT_TRUE(text_report(findings, {}, 0).starts_with("whole: 0 lineages"));
     findings.unchecked.push_back({0xa0003, error(Code::permission_denied, "open x")});
-    std::string text = text_report(findings, 0);
+    std::string text = text_report(findings, {}, 0);
     EXPECT_NE(text.find("not checked: lineage 00000000000a0003: open x\n"), text.npos);
     EXPECT_NE(text.find("\nnot all could be checked: "), text.npos);
     findings.unchecked = {{std::nullopt, error(Code::io_error, "list y")}};
-    text = text_report(findings, 0);
+    text = text_report(findings, {}, 0);
     EXPECT_TRUE(text.starts_with("not checked: what nothing names: list y\n")) << text;
-    EXPECT_FALSE(json::parse(json_report(findings, 0))["not_checked"][0].contains("lineage"));
+    EXPECT_FALSE(json::parse(json_report(findings, {}, 0))["not_checked"][0].contains("lineage"));
 }
 
 }  // namespace
