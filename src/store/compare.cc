@@ -45,9 +45,22 @@ void add(std::vector<BlockRange>& ranges, uint32_t block) {
         ranges.push_back({block, block + 1});
 }
 
-bool is_shared(const std::optional<SlotClaim>& one, const std::optional<SlotClaim>& other) {
-    if (!one || !other) return !one && !other;
-    return one->log == other->log && one->slot == other->slot;
+// A copy lies in a higher slot than what it was made of.
+Result<bool> is_copied_from(PointReader& side, SlotClaim copy, const SlotClaim& source) {
+    while (copy.slot > source.slot) {
+        auto slot = TRY(side.copied_slot(copy));
+        if (!slot) return false;
+        copy.slot = *slot;
+    }
+    return copy.slot == source.slot;
+}
+
+Result<bool> are_shared(PointReader& one, const std::optional<SlotClaim>& here, PointReader& other,
+                        const std::optional<SlotClaim>& there) {
+    if (!here || !there) return !here && !there;
+    if (here->log != there->log || here->page_crc != there->page_crc) return false;
+    if (here->slot > there->slot) return is_copied_from(one, *here, *there);
+    return is_copied_from(other, *there, *here);
 }
 
 Result<bool> have_same_bytes(PointReader& one, const std::optional<SlotClaim>& here,
@@ -72,7 +85,7 @@ Result<FileChange> changes_of(PointReader& one, const FileRecord& in_one, PointR
     for (uint32_t block : blocks) {
         auto here = TRY(one.find(in_one, block));
         auto there = TRY(other.find(in_other, block));
-        if (is_shared(here, there)) continue;
+        if (TRY(are_shared(one, here, other, there))) continue;
         add(change.blocks, block);
         if (!TRY(have_same_bytes(one, here, other, there))) ++change.changed;
     }

@@ -2,8 +2,8 @@
 //
 // What both rest on is not looked at: a block can only differ if an index says something of it that
 // is not under both, or if it lies beyond the shorter of its two files. Of those that remain, one
-// that lies at the same place on both sides is shared; of the others, two with different checksums
-// differ, and only the rest is read.
+// that lies at the same place on both sides, or on one side in a copy of the other's, is shared; of
+// the others, two with different checksums differ, and only the rest is read.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,10 @@ class PointReader {
     const FileRecord* file(FileId id) const;
     // Where the newest version lies; nullopt: zeros, also behind the file's end.
     Result<std::optional<SlotClaim>> find(const FileRecord& file, uint32_t block) const;
+    // The slot that this one was copied from (page_copier.h); nullopt if it is no copy.
+    Result<std::optional<uint64_t>> copied_slot(const SlotClaim& claim) {
+        return slots_.copied_slot(claim);
+    }
     // kBlockBytes, zeros where there are none.
     Result<void> read(const std::optional<SlotClaim>& claim, void* page);
 

@@ -38,7 +38,7 @@ const std::map<std::string, Fields> kStructs = {
      {FIELD(SlotHeader, crc), FIELD(SlotHeader, page_crc), FIELD(SlotHeader, slot),
       FIELD(SlotHeader, lineage), FIELD(SlotHeader, incarnation), FIELD(SlotHeader, kind),
       FIELD(SlotHeader, reserved), FIELD(SlotHeader, file), FIELD(SlotHeader, birth),
-      FIELD(SlotHeader, block), FIELD(SlotHeader, reserved2)}},
+      FIELD(SlotHeader, block), FIELD(SlotHeader, copied_slot)}},
     {"IndexFileHeader",
      {FIELD(IndexFileHeader, magic), FIELD(IndexFileHeader, version), FIELD(IndexFileHeader, crc),
       FIELD(IndexFileHeader, file_count), FIELD(IndexFileHeader, entry_count),

@@ -7,8 +7,10 @@
 // Invariants
 //   G1  a slot goes only if no restore point that is left, or that a power cut could bring back,
 //       shows it. [power_loss_test.cc, GiveBackTest.WhatARestorePointShowsStays]
-//   G2  a slot that the running incarnation may read or write stays.
-//       [power_loss_test.cc, GiveBackTest.WhatIsNotInARestorePointYetStays]
+//   G2  a slot that the running incarnation may read or write stays: the newest restore point shows
+//       it, or it is one of its holes or behind its seal (docs/formats/index.md, 6).
+//       [power_loss_test.cc, GiveBackTest.WhatIsNotInARestorePointYetStays,
+//       Racing.CopiesNeverHideAWriteOrBringOneBack]
 #pragma once
 
 #include <cstdint>

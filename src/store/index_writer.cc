@@ -56,11 +56,16 @@ uint64_t IndexContents::encoded_bytes() const {
 }
 
 void IndexBuilder::add(const SlotHeader& header) {
+    if (header.kind == SlotKind::unused) return;
     History& history = files_[{header.file, header.birth}];
-    if (header.kind == SlotKind::truncate)
+    if (header.kind == SlotKind::truncate) {
         history.cuts.push_back({header.slot, header.block});
-    else
-        history.versions.push_back({header.block, header.page_crc, header.slot});
+        return;
+    }
+    std::optional<uint32_t> copied_slot;
+    if (header.kind == SlotKind::copy) copied_slot = header.copied_slot;
+    has_copies_ = has_copies_ || copied_slot;
+    history.versions.push_back({header.block, header.page_crc, header.slot, copied_slot});
 }
 
 void IndexBuilder::begin_cut(const FileBirth& file, uint32_t block) {
@@ -68,15 +73,54 @@ void IndexBuilder::begin_cut(const FileBirth& file, uint32_t block) {
     files_[file].cuts.push_back({0, block});
 }
 
-IndexContents IndexBuilder::finish() {
+Result<IndexContents> IndexBuilder::finish(const Below& below) {
     IndexContents contents;
     contents.sources.push_back(log_);
-    for (auto& [file, history] : files_) contents.files.emplace(file, flatten(history));
+    for (auto& [file, history] : files_) {
+        std::vector<Version>& versions = history.versions;
+        std::sort(versions.begin(), versions.end(), [](const Version& a, const Version& b) {
+            return a.block != b.block ? a.block < b.block : a.slot < b.slot;
+        });
+        if (has_copies_) TRY(drop_late_copies(file, history, below));
+        // Not even named: a file that only late copies speak of.
+        if (!versions.empty() || !history.cuts.empty())
+            contents.files.emplace(file, flatten(history));
+    }
     files_.clear();
     return contents;
 }
 
-// The last version of each block, unless a later mark cut it off.
+// Does a mark in a slot of [from, to) cut the block off?
+bool IndexBuilder::is_cut(const History& history, uint32_t block, uint64_t from, uint64_t to) {
+    return std::any_of(history.cuts.begin(), history.cuts.end(), [&](const Cut& cut) {
+        return from <= cut.slot && cut.slot < to && cut.block <= block;
+    });
+}
+
+// Of versions sorted by block and slot. A writer may have drawn a slot before a copy did and be
+// done after it: then the copy, though in the higher slot, is the older version.
+Result<void> IndexBuilder::drop_late_copies(const FileBirth& file, History& history,
+                                            const Below& below) {
+    std::vector<Version> counted;
+    for (const Version& version : history.versions) {
+        if (version.copied_slot) {
+            bool known = !counted.empty() && counted.back().block == version.block;
+            uint64_t since = known ? counted.back().slot + 1 : 0;
+            if (is_cut(history, version.block, since, version.slot)) continue;
+            std::optional<uint64_t> newest;
+            if (known)
+                newest = counted.back().slot;
+            else
+                newest = TRY(below(file, version.block));
+            if (newest != *version.copied_slot) continue;
+        }
+        counted.push_back(version);
+    }
+    history.versions = std::move(counted);
+    return {};
+}
+
+// The last version of each block, unless a later mark cut it off. Versions are sorted.
 IndexContents::File IndexBuilder::flatten(History& history) {
     IndexContents::File file;
     std::vector<Cut>& cuts = history.cuts;
@@ -85,10 +129,7 @@ IndexContents::File IndexBuilder::flatten(History& history) {
         file.cut = std::min(file.cut, cuts[i].block);
         cuts[i].block = file.cut;
     }
-    std::vector<Version>& versions = history.versions;
-    std::sort(versions.begin(), versions.end(), [](const Version& a, const Version& b) {
-        return a.block != b.block ? a.block < b.block : a.slot < b.slot;
-    });
+    const std::vector<Version>& versions = history.versions;
     for (size_t i = 0; i < versions.size(); ++i) {
         const Version& version = versions[i];
         if (i + 1 < versions.size() && versions[i + 1].block == version.block) continue;

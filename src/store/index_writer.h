@@ -4,13 +4,14 @@
 // Whoever looks a block up asks a stack of indexes, newest first, and believes the first that knows
 // it. So an index may only be put on a stack if nothing in it is older than what the stack below
 // says of the same block; docs/formats/index.md argues why index_seal() keeps to that in spite of
-// holes.
+// holes and copies.
 #pragma once
 
 #include <compare>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -54,13 +55,18 @@ class IndexBuilder {
     void begin_cut(const FileBirth& file, uint32_t block);
     // Slots must come in ascending order; `header` is valid and of this log.
     void add(const SlotHeader& header);
-    IndexContents finish();
+    // Which slot of this log the stack below says that a block lies in; nullopt: in none of it.
+    using Below = std::function<Result<std::optional<uint64_t>>(const FileBirth&, uint32_t block)>;
+    // `below` is asked only if there are copies: one counts exactly if the slot that it was made of
+    // is the block's newest version before it.
+    Result<IndexContents> finish(const Below& below);
 
   private:
     struct Version {
         uint32_t block;
         uint32_t page_crc;
         uint64_t slot;
+        std::optional<uint32_t> copied_slot;
     };
     struct Cut {
         uint64_t slot;
@@ -76,9 +82,13 @@ class IndexBuilder {
                 (file.id.hi ^ file.id.lo * 0x9e3779b97f4a7c15 ^ file.birth * 0xff51afd7ed558ccd));
         }
     };
+    static bool is_cut(const History& history, uint32_t block, uint64_t from, uint64_t to);
+    static Result<void> drop_late_copies(const FileBirth& file, History& history,
+                                         const Below& below);
     static IndexContents::File flatten(History& history);
 
     LogId log_;
+    bool has_copies_ = false;
     std::unordered_map<FileBirth, History, Hash> files_;
 };
 

@@ -27,10 +27,23 @@ SlotHeader slot(uint64_t number, SlotKind kind, uint32_t block, FileId file = kF
     return header;
 }
 
-IndexContents build(const std::vector<SlotHeader>& slots) {
+SlotHeader copy(uint64_t number, uint32_t block, uint32_t copied_slot) {
+    SlotHeader header = slot(number, SlotKind::copy, block);
+    header.copied_slot = copied_slot;
+    header.crc = header.expected_crc();
+    return header;
+}
+
+using Below = std::map<uint32_t, uint64_t>;  // slots by block
+
+IndexContents build(const std::vector<SlotHeader>& slots, const Below& below = {}) {
     IndexBuilder builder(kLog);
     for (const SlotHeader& each : slots) builder.add(each);
-    return builder.finish();
+    return good(builder.finish([&](const FileBirth&, uint32_t block) {
+        auto found = below.find(block);
+        return Result<std::optional<uint64_t>>(found == below.end() ? std::nullopt
+                                                                    : std::optional(found->second));
+    }));
 }
 
 // What an index answers: the slot, "zeros" as -1, "unknown" as -2.
@@ -80,6 +93,51 @@ TEST(IndexBuilder, ALaterHigherCutLeavesWhatWasWrittenInBetween) {
     EXPECT_EQ(ask(bytes, 9), -1);
     EXPECT_EQ(ask(bytes, 3), -1);
     EXPECT_EQ(ask(bytes, 2), -2);
+}
+
+TEST(IndexBuilder, ACopyCountsIfItWasMadeOfTheNewestVersionBeforeIt) {
+    std::string bytes = encode(build(
+        {
+            slot(10, SlotKind::page, 0),
+            copy(11, 0, 10),
+            copy(12, 0, 11),
+            slot(13, SlotKind::page, 1),  // drawn before the copy, and done after it
+            copy(14, 1, 9),
+            slot(15, SlotKind::page, 2),
+            copy(16, 2, 15),
+            slot(17, SlotKind::page, 2),
+            copy(18, 3, 7),
+            copy(19, 4, 7),
+            copy(20, 5, 7),
+            slot(21, SlotKind::unused, 6),
+        },
+        {{1, 9}, {3, 7}, {4, 8}}));
+    EXPECT_EQ(ask(bytes, 0), 12);
+    EXPECT_EQ(ask(bytes, 1), 13);
+    EXPECT_EQ(ask(bytes, 2), 17);
+    EXPECT_EQ(ask(bytes, 3), 18);  // its source is below
+    EXPECT_EQ(ask(bytes, 4), -2);  // below is something younger
+    EXPECT_EQ(ask(bytes, 5), -2);
+    EXPECT_EQ(ask(bytes, 6), -2);
+}
+
+TEST(IndexBuilder, ACopyOfWhatWasCutOffDoesNotCount) {
+    std::string bytes = encode(build(
+        {
+            slot(10, SlotKind::page, 5),
+            slot(11, SlotKind::truncate, 4),
+            copy(12, 5, 10),
+            copy(13, 6, 3),  // of what lies below, before the mark
+            copy(14, 1, 2),
+            copy(15, 7, 1),
+            slot(16, SlotKind::page, 7),
+            copy(17, 7, 16),
+        },
+        {{1, 2}, {6, 3}, {7, 1}}));
+    EXPECT_EQ(ask(bytes, 5), -1);
+    EXPECT_EQ(ask(bytes, 6), -1);
+    EXPECT_EQ(ask(bytes, 1), 14);
+    EXPECT_EQ(ask(bytes, 7), 17);
 }
 
 TEST(IndexMerge, LeavesOutDeadFilesAndCarriesSources) {

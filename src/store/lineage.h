@@ -24,9 +24,11 @@
 
 namespace tarn::store {
 
+struct FileBirth;
 class IndexBuilder;
 class Origins;
 struct IndexContents;
+class LoadedIndex;
 
 struct LineageRecord {
     uint64_t lineage = 0;
@@ -124,6 +126,9 @@ class Store {
     Result<std::vector<uint32_t>> numbered_files(LogId log, std::string_view suffix) const;
     Result<uint32_t> next_number(LogId log) const;
     Result<void> cut_at_base(const RestorePoint& base, IndexBuilder& builder) const;
+    Result<std::optional<uint64_t>> slot_below(LogId log, const RestorePoint* below,
+                                               std::vector<LoadedIndex>& stack,
+                                               const FileBirth& file, uint32_t block) const;
     Result<void> sync_log(LogId log, const std::vector<uint64_t>& segments) const;
     Result<void> merge_below(RestorePoint& point, const RestorePoint* below,
                              IndexContents& contents) const;

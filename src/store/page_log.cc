@@ -261,8 +261,9 @@ int PageLog::read_run(const Version* versions, void* const* pages, uint32_t coun
     return read_fully(disk_, fd, parts, static_cast<int>(count), place);
 }
 
-// Reads one page whose checksum did not hold: again for as long as a writer has put a newer version
-// in its place meanwhile, else the stored bytes are damaged.
+// Reads one page that could not be read, or whose checksum did not hold: again for as long as it
+// lies elsewhere meanwhile (a writer has replaced it, or it was moved and its old place given
+// back), else the stored bytes are damaged.
 int PageLog::read_checked(FileEntry* file, uint32_t block, Version version, void* page) {
     for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
         Version now;
@@ -273,8 +274,8 @@ int PageLog::read_checked(FileEntry* file, uint32_t block, Version version, void
         }
         bool same = now.location == version.location && now.page_crc == version.page_crc;
         if (same && attempt > 0) return -EIO;
-        if (int result = read_run(&now, &page, 1, nullptr); result < 0) return result;
-        if (crc32c(0, page, kBlockBytes) == now.page_crc) return 0;
+        int result = read_run(&now, &page, 1, nullptr);
+        if (result == 0 && crc32c(0, page, kBlockBytes) == now.page_crc) return 0;
         version = now;
     }
     return -EIO;
@@ -298,9 +299,9 @@ int PageLog::read(FileEntry* file, uint32_t block, void* const* pages, uint32_t 
             if (run[length].location.word != run[0].location.word + length) break;
             ++length;
         }
-        if (int result = read_run(run, pages + done, length, watched); result < 0) return result;
+        bool there = read_run(run, pages + done, length, watched) == 0;
         for (uint32_t i = 0; i < length; ++i)
-            if (crc32c(0, pages[done + i], kBlockBytes) != run[i].page_crc)
+            if (!there || crc32c(0, pages[done + i], kBlockBytes) != run[i].page_crc)
                 if (int result = read_checked(file, block + done + i, run[i], pages[done + i]);
                     result < 0)
                     return result;

@@ -48,6 +48,8 @@ class PageLog {
     void close_descriptors();
 
   private:
+    friend class PageCopier;  // appends too
+
     struct Descriptor {
         LogId log;
         uint64_t segment = 0;

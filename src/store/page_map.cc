@@ -214,6 +214,13 @@ int PageMap::publish(FileEntry* file, uint32_t block, Version version) {
     return 0;
 }
 
+bool PageMap::move(FileEntry* file, uint32_t block, Location from, Location to) {
+    Node* node = leaf(file, block);
+    // The checksum stays: it is that of both.
+    return node && node->leaf.location[block % kFan].compare_exchange_strong(
+                       from.word, to.word, std::memory_order_acq_rel);
+}
+
 void PageMap::remember(FileEntry* file, uint32_t block, Version version) {
     int failure = 0;
     Node* node = make_leaf(file, block, &failure);

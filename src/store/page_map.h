@@ -10,8 +10,10 @@
 //       SIGBUS. [PageMapTest.AFullDiskIsMetBeforeAnyOfItsMemoryIsUsed]
 //   P2  every offset stored in the area points below `arena_next`, or is 0.
 //       [PageMapTest.AFullDiskIsMetBeforeAnyOfItsMemoryIsUsed]
-//   P3  a block's location is published (release) only after its page and header are in the log.
-//       [PageLogDurableTest.AWriteIsSeenWholeOrNotAtAll]
+//   P3  a block's location is published (release) only after its page and header are in the log;
+//       that of a copy after its page, and before its header (page_copier.h).
+//       [PageLogDurableTest.AWriteIsSeenWholeOrNotAtAll,
+//       PageCopierStepsTest.NoHeaderBeforeTheMapLeadsToIt]
 //   P4  a file's `length` never falls but by truncate(), which the caller holds exclusively.
 //       [PageMapTest.LengthsFallByTruncateOnlyWhoeverElseGrowsThem]
 //   P5  no lock: whoever dies at any instruction leaves the map usable.
@@ -163,6 +165,9 @@ class PageMap {
     int publish(FileEntry* file, uint32_t block, Version version);
     // Remembers an ancestor's answer unless a newer version has come in between.
     void remember(FileEntry* file, uint32_t block, Version version);
+    // Lets the block lie at `to` if it still lies at `from`, where the same bytes are. False if a
+    // writer, or a truncate, was first.
+    bool move(FileEntry* file, uint32_t block, Location from, Location to);
     // Makes nodes for [block, block + count) so that publish() cannot fail afterwards.
     int reserve(FileEntry* file, uint32_t block, uint32_t count);
     // Cuts to `length` blocks: later blocks are zeros when they come back.

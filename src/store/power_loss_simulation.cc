@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/bytes.h"
@@ -31,17 +32,26 @@ Simulation::Simulation(uint64_t seed, Options options)
     if (random_.one_in(4)) disk_.shorten_one_in(20);
     new_boundary_ = random_.one_in(4);
     disk_.before_each_change([this] {
-        if (!stepping_ || nested_ || disk_.power_is_off() || !random_.one_in(14)) return;
+        // Between the steps of a copy, enough for a write, a seal and an index of it.
+        bool copying = is_copying();
+        if (!stepping_ || nested_ || disk_.power_is_off() || !random_.one_in(copying ? 4 : 14))
+            return;
         nested_ = true;
         struct Leave {
             bool& nested;
             ~Leave() { nested = false; }
         } leave{nested_};
-        nested_step();
+        for (uint64_t i = copying ? 1 + random_.below(10) : 1; i > 0; --i) nested_step();
     });
 }
 
 Simulation::~Simulation() = default;
+
+bool Simulation::is_copying() const {
+    return std::any_of(lineages_.begin(), lineages_.end(), [](const auto& each) {
+        return each.second.live && each.second.live->copying;
+    });
+}
 
 Simulation::Live::~Live() {
     if (memory) ::munmap(memory, kMapBytes);

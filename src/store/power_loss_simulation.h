@@ -1,10 +1,10 @@
 // power_loss_simulation.h: one run of the store against a disk that loses power, from one seed.
 //
-// A run makes lineages, writes, cuts and unlinks files, seals, saves restore points, branches,
-// restarts and collects garbage, with other processes' steps in the middle of any of these; the
-// power goes at a change of the disk that the seed draws. Then everything that had been promised
-// must be there, everything that is there must be right, and the run goes on from it. The oracle is
-// a model in plain maps (power_loss_model.h).
+// A run makes lineages, writes, cuts and unlinks files, copies pages, seals, saves restore points,
+// branches, restarts and collects garbage, with other processes' steps in the middle of any of
+// these; the power goes at a change of the disk that the seed draws. Then everything that had been
+// promised must be there, everything that is there must be right, and the run goes on from it. The
+// oracle is a model in plain maps (power_loss_model.h).
 #pragma once
 
 #include <map>
@@ -44,6 +44,7 @@ class Simulation {
     uint64_t points_verified() const { return points_verified_; }
     uint64_t damage_found() const { return damage_found_; }
     uint64_t errors_served() const { return errors_served_; }
+    uint64_t pages_copied() const { return pages_copied_; }
 
   private:
     struct PowerOff {};
@@ -66,7 +67,7 @@ class Simulation {
         std::optional<RestorePoint> base, previous;
         std::optional<Sealed> sealed;
         Slots doubtful;  // answered amid the step that is under way, after a sync had failed
-        bool sealing = false, indexing = false;
+        bool sealing = false, indexing = false, copying = false;
         ~Live();
         PageMap& map() { return hands[0]->map(); }
     };
@@ -90,6 +91,9 @@ class Simulation {
     void extend(Live& live);
     void truncate(Live& live, PageLog& hand);
     void unlink(Live& live);
+    void copy(Live& live, PageLog& hand);
+    void read(Live& live, PageLog& hand, FileId id, uint32_t first, uint32_t count);
+    void read_all(Live& live);
     void read(Live& live, PageLog& hand);
     void sync_file(Live& live, PageLog& hand);
     void seal(Live& live, PageLog& hand);
@@ -133,9 +137,11 @@ class Simulation {
     void share_state(Live& live);
     void promise(Live& live, Slots slots);
     void settle_doubtful();
+    bool was_written(LogId log, uint64_t slot);
     Slots completed_slots(Live& live, const FileEntry* file);
     void excuse(const std::string& problem);
     bool fault_has_struck() const;
+    bool is_copying() const;
     ModelPoint* find(const RestorePointId& id);
     std::set<RestorePointId> points_to_keep(uint64_t id, const RestorePointId& oldest,
                                             const std::set<RestorePointId>& thinned);
@@ -157,7 +163,8 @@ class Simulation {
     uint64_t syncs_when_armed_ = 0, fails_at_ = 0;
     bool collecting_ = false, nested_ = false, stepping_ = false, space_limited_ = false,
          new_boundary_ = false, struck_before_step_ = false;
-    uint64_t power_losses_ = 0, points_verified_ = 0, damage_found_ = 0, errors_served_ = 0;
+    uint64_t power_losses_ = 0, points_verified_ = 0, damage_found_ = 0, errors_served_ = 0,
+             pages_copied_ = 0;
 };
 
 }  // namespace tarn::store::power_loss

@@ -1,11 +1,16 @@
 // power_loss_steps.cc: what a run does between two power losses.
 
+#include <fcntl.h>
+
+#include <algorithm>
 #include <cerrno>
 
 #include "store/give_back.h"
 #include "store/log_state.h"
+#include "store/page_copier.h"
 #include "store/paths.h"
 #include "store/power_loss_simulation.h"
+#include "store/slot_scan.h"
 #include "sys/files.h"
 
 namespace tarn::store::power_loss {
@@ -59,7 +64,8 @@ void Simulation::step() {
     if (!live) return restart();
     PageLog& hand = *live->hands[random_.below(2)];
     uint64_t choice = random_.below(100);
-    if (choice < 45) return write(*live, hand);
+    if (choice < 40) return write(*live, hand);
+    if (choice < 45) return copy(*live, hand);
     if (choice < 50) return extend(*live);
     if (choice < 57) return truncate(*live, hand);
     if (choice < 60) return unlink(*live);
@@ -79,10 +85,11 @@ void Simulation::nested_step() {
     Live* live = pick_live();
     if (!live) return;
     PageLog& hand = *live->hands[2];
-    uint64_t choice = random_.below(10);
+    uint64_t choice = random_.below(12);
     if (choice < 5) return write(*live, hand);
     if (choice < 6) return truncate(*live, hand);
-    if (choice < 8) return seal(*live, hand);
+    if (choice < 8) return copy(*live, hand);
+    if (choice < 10) return seal(*live, hand);
     return index_and_save(*live);
 }
 
@@ -140,13 +147,37 @@ void Simulation::unlink(Live& live) {
     if (FileEntry* file = live.map().find(*id)) live.map().unlink(file);
 }
 
+// Takes no notice of what others have in hand, and nobody takes notice of it.
+void Simulation::copy(Live& live, PageLog& hand) {
+    FileEntry* file = live.map().find({1, random_.below(kFiles)});
+    if (!file || live.copying) return;
+    Flag copying(live.copying);
+    std::vector<uint32_t> blocks;
+    for (uint32_t block = 0; block < std::min(kFarBlocks, file->length.load()); ++block) {
+        Version version = live.map().lookup(file, block);
+        if (PageCopier::can_copy(version.location) && !random_.one_in(3)) blocks.push_back(block);
+    }
+    auto copied = PageCopier(hand).copy(file, blocks);
+    if (!copied.ok())
+        return failed(copied.error().code() == Code::no_space ? -ENOSPC : -EIO, live,
+                      "copy: " + copied.error().text());
+    pages_copied_ += *copied;
+}
+
 void Simulation::read(Live& live, PageLog& hand) {
     auto id = pick_file();
-    FileEntry* file = id ? live.map().find(*id) : nullptr;
+    if (id) read(live, hand, *id, static_cast<uint32_t>(random_.below(kBlocks)), 8);
+}
+
+void Simulation::read_all(Live& live) {
+    for (const FileRecord& record : live_files(live.map()))
+        read(live, *live.hands[0], record.id, 0, record.length);
+}
+
+void Simulation::read(Live& live, PageLog& hand, FileId id, uint32_t first, uint32_t count) {
+    FileEntry* file = live.map().find(id);
     if (!file) return;
-    FileBirth birth{*id, file->birth.load()};
-    constexpr uint32_t count = 8;
-    auto first = static_cast<uint32_t>(random_.below(kBlocks));
+    FileBirth birth{id, file->birth.load()};
     std::string bytes(count * kBlockBytes, '?');
     std::vector<void*> pages;
     for (uint32_t i = 0; i < count; ++i) pages.push_back(bytes.data() + i * kBlockBytes);
@@ -161,6 +192,17 @@ void Simulation::read(Live& live, PageLog& hand) {
     }
 }
 
+// Not copied: a sync promises nothing of copies, since what they were made of is there as long as
+// no restore point shows the copy.
+bool Simulation::was_written(LogId log, uint64_t slot) {
+    SlotHeader header;
+    auto file = sys::File::open(disk_, segment_path(kRoot, log, slot / kSlotsPerSegment, true).text,
+                                O_RDONLY);
+    return file.ok() &&
+           file->read(&header, sizeof header, slot % kSlotsPerSegment * sizeof header).ok() &&
+           slot_state(header, log, slot) == SlotState::written && header.kind == SlotKind::page;
+}
+
 // The slots of this incarnation that hold blocks of the file, or of every file.
 Simulation::Slots Simulation::completed_slots(Live& live, const FileEntry* file) {
     Slots slots;
@@ -169,8 +211,9 @@ Simulation::Slots Simulation::completed_slots(Live& live, const FileEntry* file)
         if (file && each != file) continue;
         for (uint32_t block = 0; block < record.length; ++block) {
             Version version = live.map().lookup(each, block);
-            if (!version.location.is_zeros() && version.location.source() == 1)
-                slots[version.location.slot()] = version.page_crc;
+            Location location = version.location;
+            if (PageCopier::can_copy(location) && was_written(live.log, location.slot()))
+                slots[location.slot()] = version.page_crc;
         }
     }
     return slots;
@@ -374,7 +417,10 @@ void Simulation::collect_garbage() {
                                          restore_point)};
     if (!listed->empty()) forget_promises(listed->back());
     GiveBack give_back;
-    must(give_back.run(*store_, id, *spans), "give space back");
+    auto given = give_back.run(*store_, id, *spans);
+    adopt_state(*live);
+    if (!given.ok()) return must(given, "give space back");
+    read_all(*live);
 }
 
 void Simulation::remove_leaf() {

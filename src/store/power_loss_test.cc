@@ -28,7 +28,8 @@ constexpr size_t kSites = static_cast<size_t>(SyncSite::count_);
 
 struct Totals {
     uint64_t syncs[kSites] = {};
-    uint64_t power_losses = 0, points_verified = 0, damage_found = 0, errors_served = 0;
+    uint64_t power_losses = 0, points_verified = 0, damage_found = 0, errors_served = 0,
+             pages_copied = 0;
 };
 
 std::string run_one(uint64_t seed, const Options& options, Totals& totals) {
@@ -40,6 +41,7 @@ std::string run_one(uint64_t seed, const Options& options, Totals& totals) {
     totals.points_verified += simulation.points_verified();
     totals.damage_found += simulation.damage_found();
     totals.errors_served += simulation.errors_served();
+    totals.pages_copied += simulation.pages_copied();
     return problem;
 }
 
@@ -74,6 +76,7 @@ int run_all(uint64_t from, uint64_t seeds) {
     report(totals.power_losses >= 2 * seeds && totals.points_verified > seeds,
            fmt::format("{} power losses, {} restore points verified after them",
                        totals.power_losses, totals.points_verified));
+    report(totals.pages_copied > 10 * seeds, fmt::format("{} pages copied", totals.pages_copied));
     for (size_t i = 0; i < kSites; ++i) {
         auto site = static_cast<SyncSite>(i);
         std::string name = sys::sync_site_name(site);

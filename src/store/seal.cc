@@ -10,6 +10,7 @@
 #include "store/log_state.h"
 #include "store/paths.h"
 #include "store/slot_scan.h"
+#include "store/verify.h"
 #include "sys/files.h"
 
 namespace tarn::store {
@@ -65,7 +66,11 @@ Result<RestorePoint> Store::index_seal(LogId log, const RestorePoint* previous,
     // above: it needs a sync of its own before an index says that it is there.
     TRY(sync_log(log, {segments.begin(), segments.end()}));
 
-    IndexContents contents = builder.finish();
+    std::vector<LoadedIndex> stack;
+    auto lies_below = [&](const FileBirth& file, uint32_t block) {
+        return slot_below(log, below, stack, file, block);
+    };
+    IndexContents contents = TRY_CTX(builder.finish(lies_below), "index seal");
     if (contents.empty()) return point;
     TRY(merge_below(point, below, contents));
     IndexRef ref{log.lineage, log.incarnation, point.id.number};
@@ -78,6 +83,17 @@ Result<RestorePoint> Store::index_seal(LogId log, const RestorePoint* previous,
             .with_hint("branches are nested too deeply; copy the data into a new project");
     TRY(save_index(*disk_, root_.c_str(), ref, contents));
     return point;
+}
+
+// Which slot of the log `below` says that a block lies in. Loads its indexes when first asked.
+Result<std::optional<uint64_t>> Store::slot_below(LogId log, const RestorePoint* below,
+                                                  std::vector<LoadedIndex>& stack,
+                                                  const FileBirth& file, uint32_t block) const {
+    if (stack.empty() && below)
+        for (const IndexRef& ref : below->indexes)
+            stack.push_back(TRY(LoadedIndex::load(*disk_, root_.c_str(), ref)));
+    auto found = TRY(look_up(stack, file, block));
+    return found && found->log == log ? std::optional(found->slot) : std::nullopt;
 }
 
 // The base's indexes may hold blocks beyond the lengths that it lists: its files were cut, or the

@@ -40,10 +40,11 @@ Result<SlotHeader> reread(const sys::File& file, LogId log, uint64_t slot) {
 SlotState slot_state(const SlotHeader& header, LogId log, uint64_t slot) {
     static constexpr SlotHeader nothing{};
     if (std::memcmp(&header, &nothing, sizeof header) == 0) return SlotState::hole;
-    bool good = header.crc == header.expected_crc() && header.slot == slot &&
-                header.lineage == log.lineage && header.incarnation == log.incarnation &&
-                (header.kind == SlotKind::page || header.kind == SlotKind::truncate) &&
-                header.reserved == 0 && header.reserved2 == 0;
+    bool good =
+        header.crc == header.expected_crc() && header.slot == slot &&
+        header.lineage == log.lineage && header.incarnation == log.incarnation &&
+        header.kind > SlotKind::none && header.kind <= SlotKind::unused && header.reserved == 0 &&
+        (header.kind == SlotKind::copy ? header.copied_slot < slot : header.copied_slot == 0);
     return good ? SlotState::written : SlotState::damaged;
 }
 

@@ -145,7 +145,7 @@ Result<const SlotHeader*> SlotReader::header_at(const SlotClaim& claim) {
 Result<bool> SlotReader::has_header(const SlotClaim& claim) {
     const SlotHeader& header = *TRY(header_at(claim));
     return slot_state(header, claim.log, claim.slot) == SlotState::written &&
-           header.kind == SlotKind::page && header.file == claim.file.id &&
+           holds_page(header.kind) && header.file == claim.file.id &&
            header.birth == claim.file.birth && header.block == claim.block &&
            header.page_crc == claim.page_crc;
 }
@@ -156,6 +156,15 @@ Result<void> SlotReader::header(const SlotClaim& claim) {
     window_.clear();
     if (!TRY(has_header(claim))) return damaged("header", claim);
     return {};
+}
+
+Result<std::optional<uint64_t>> SlotReader::copied_slot(const SlotClaim& claim) {
+    auto there = header(claim);
+    if (!there && !is_damage(there.error())) return std::move(there).error();
+    if (!there) return std::optional<uint64_t>();
+    const SlotHeader& copy = *TRY(header_at(claim));
+    if (copy.kind != SlotKind::copy) return std::optional<uint64_t>();
+    return std::optional<uint64_t>(copy.copied_slot);
 }
 
 Result<void> SlotReader::page(const SlotClaim& claim, void* page) {

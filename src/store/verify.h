@@ -59,6 +59,8 @@ class SlotReader {
     // `page` takes kBlockBytes.
     Result<void> header(const SlotClaim& claim);
     Result<void> page(const SlotClaim& claim, void* page);
+    // Which slot of the same log it was copied from; nullopt if it is no copy, or not whole.
+    Result<std::optional<uint64_t>> copied_slot(const SlotClaim& claim);
     // Is there nothing where the slot should be? Then it was given back (give_back.h), or lost:
     // that is for those to say who show it.
     Result<bool> is_gone(const SlotClaim& claim);
