@@ -371,6 +371,7 @@ Result<SuperviseSpec> Manager::supervise_spec(const ComputeSpec& spec, uint64_t 
     supervised.shim = options_.shim;
     supervised.shared_buffers = options_.shared_buffers;
     supervised.disk = options_.disk;
+    supervised.compaction_calm = options_.compaction_calm;
     return supervised;
 }
 

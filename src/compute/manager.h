@@ -35,6 +35,7 @@ struct ManagerOptions {
     std::vector<std::string> supervisor_command;
     std::string user;  // that computes run as; only for a server that is root
     std::string shared_buffers = "256MB";
+    std::chrono::milliseconds compaction_calm{60'000};  // see Compactor::begin()
     HistoryLimits history;
     DiskLimits disk;
     Span wal_compression_round{

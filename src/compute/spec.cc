@@ -20,7 +20,8 @@ std::string encode(const SuperviseSpec& spec) {
                 {"spares", spec.spares},
                 {"bin_directory", spec.bin_directory},
                 {"shim", spec.shim},
-                {"shared_buffers", spec.shared_buffers}};
+                {"shared_buffers", spec.shared_buffers},
+                {"compaction_calm_ms", spec.compaction_calm.count()}};
     if (spec.disk.low) object["disk_low"] = *spec.disk.low;
     if (spec.disk.critical) object["disk_critical"] = *spec.disk.critical;
     return object.dump(2) + "\n";
@@ -42,10 +43,13 @@ Result<SuperviseSpec> decode_spec(const std::string& text) {
         spec.bin_directory = object.at("bin_directory").get<std::string>();
         spec.shim = object.at("shim").get<std::string>();
         spec.shared_buffers = object.at("shared_buffers").get<std::string>();
-        // An earlier server's have no limits of the disk.
+        // An earlier server's have none of these.
         if (object.contains("disk_low")) spec.disk.low = object["disk_low"].get<uint64_t>();
         if (object.contains("disk_critical"))
             spec.disk.critical = object["disk_critical"].get<uint64_t>();
+        if (object.contains("compaction_calm_ms"))
+            spec.compaction_calm =
+                std::chrono::milliseconds(object["compaction_calm_ms"].get<int64_t>());
         return spec;
     } catch (const json::exception& failure) {
         return error(Code::malformed, "the compute's specification cannot be read: {}",

@@ -2,6 +2,7 @@
 // reads it to learn which lineage an endpoint it finds belongs to.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 
@@ -25,6 +26,7 @@ struct SuperviseSpec {
     std::string shim;           // the page shim's library
     std::string shared_buffers = "256MB";
     DiskLimits disk;
+    std::chrono::milliseconds compaction_calm{0};  // see Compactor::begin()
 
     std::string pgdata() const { return directory + "/pgdata"; }
     std::string stubs_marker() const { return directory + "/stubs"; }

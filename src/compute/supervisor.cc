@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "compute/checkpoint_pacer.h"
+#include "compute/compactor.h"
 #include "compute/control_server.h"
 #include "compute/disk_guard.h"
 #include "compute/fence.h"
@@ -98,6 +99,7 @@ class Supervisor {
     WalSupply wal_supply_;
     CheckpointPacer checkpoints_;
     DiskGuard disk_guard_;
+    Compactor compactor_;
     PhaseReport report_;
     std::optional<Error> killed_for_;
     std::vector<ControlServer::Incoming> waiting_;  // for the end of the stop
@@ -299,6 +301,7 @@ void Supervisor::handle_status_change() {
     deadline_.reset();
     enter(Phase::running, disk_guard_.reason());
     take_restore_point();  // the end of recovery may have sealed already
+    compactor_.begin(store_, opening_.log, spec_.compaction_calm);
 }
 
 // What was replayed must be what was planned.
@@ -349,6 +352,7 @@ void Supervisor::begin_stop() {
     enter(Phase::stopping);
     checkpoints_.stop();
     disk_guard_.stop();
+    compactor_.stop();
     ::kill(postgres_, SIGINT);
     deadline_ = Clock::now() + kFastStopLimit;
 }
@@ -369,6 +373,7 @@ void Supervisor::kill_postgres(Error why) {
     if (killed_for_) return;
     log::error("compute: {}: PostgreSQL is killed: {}", spec_.endpoint_uid, why.text());
     killed_for_ = std::move(why);
+    compactor_.stop();
     ::kill(postgres_, SIGKILL);
 }
 
@@ -392,6 +397,7 @@ void Supervisor::handle_signals() {
 
 void Supervisor::handle_exit(int status) {
     kill_children();
+    compactor_.end();
     // All of its processes are gone: nobody writes any more.
     postgres_ = 0;
     remove_shared_memory(spec_.pgdata());

@@ -48,6 +48,8 @@ compute::ManagerOptions manager_options(const ServeOptions& options) {
     manager.disk.low = parse_disk_limit(options.disk_low).value();  // so were theirs
     manager.disk.critical = parse_disk_limit(options.disk_critical).value();
     if (options.development) manager.wal_compression_round = std::chrono::seconds{1};
+    manager.compaction_calm = std::chrono::duration_cast<std::chrono::milliseconds>(
+        parse_duration(options.compaction_calm).value());
     return manager;
 }
 

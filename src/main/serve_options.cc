@@ -154,6 +154,13 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
         ->check(form(parse_duration))
         ->envname("TARN_RESTORE_CHECK_EVERY")
         ->capture_default_str();
+    command
+        .add_option("--compaction-calm", options.compaction_calm,
+                    "Scattered pages are moved together where nothing was written for so long; 0s: "
+                    "never")
+        ->check(form(parse_duration))
+        ->envname("TARN_COMPACTION_CALM")
+        ->capture_default_str();
     command.add_option("--admin", options.admin, "User name of the administrator (first start)")
         ->envname("TARN_ADMIN")
         ->capture_default_str();

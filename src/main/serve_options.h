@@ -33,6 +33,7 @@ struct ServeOptions {
     std::string scrub_every = "86400s";
     double scrub_rate = 16;  // MiB a second
     std::string restore_check_every = "86400s";
+    std::string compaction_calm = "60s";
     std::string admin = "admin@example.com";
     std::string profile_file;  // a databrickscfg to write host and token to
     std::string log_level = "info";

@@ -6,7 +6,8 @@ from harness.server import MAJORS, Server, primary
 
 @pytest.fixture(scope="module")
 def server():
-    with Server() as running:
+    # Pages are moved together all the time, so that kills and faults meet that too.
+    with Server(options=["--compaction-calm", "0.3s"]) as running:
         yield running
 
 
