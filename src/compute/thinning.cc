@@ -61,17 +61,22 @@ HistoryLimits for_a_full_disk(HistoryLimits limits) {
 
 Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& counts, Time now,
              const HistoryLimits& limits, uint64_t size) {
-    constexpr double kLeastSlope = 1.0 / 4096, kMostSlope = 64;
+    constexpr double kLeastSlope = 1.0 / 4096, kMostSlope = 64, kStep = 1.25;
     auto budget = std::max(static_cast<uint64_t>(static_cast<double>(size) * limits.budget),
                            limits.budget_least);
-    // What stays whatever is thinned costs what it costs.
-    std::vector<bool> fixed;
-    for (size_t at = 0; at < points.size(); ++at)
+    // What others need costs what it costs. So does the oldest one, which the window needs; half
+    // of the budget at most is taken for it.
+    std::vector<bool> pinned, fixed;
+    for (size_t at = 0; at < points.size(); ++at) {
+        pinned.push_back(points[at].needed);
         fixed.push_back(at == 0 || at + 1 == points.size() || points[at].needed);
-    budget += bytes_of(counts, fixed);
+    }
+    uint64_t stays = bytes_of(counts, fixed), oldest = stays - bytes_of(counts, pinned);
+    budget = stays + std::max(budget / 2, budget - std::min(budget, oldest));
     Thinned thinned = thin_by(points, now, 0, limits);
     thinned.bytes = bytes_of(counts, thinned.stays);
-    for (double slope = kLeastSlope; thinned.bytes > budget && slope <= kMostSlope; slope *= 2) {
+    for (double slope = kLeastSlope; thinned.bytes > budget && slope <= kMostSlope;
+         slope *= kStep) {
         thinned = thin_by(points, now, slope, limits);
         thinned.bytes = bytes_of(counts, thinned.stays);
     }
