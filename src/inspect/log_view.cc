@@ -20,6 +20,8 @@ namespace {
 std::string kind_text(store::SlotKind kind) {
     if (kind == store::SlotKind::page) return "page";
     if (kind == store::SlotKind::truncate) return "truncate mark";
+    if (kind == store::SlotKind::copy) return "copy";
+    if (kind == store::SlotKind::unused) return "unused";
     return fmt::format("kind {}", static_cast<int>(kind));
 }
 

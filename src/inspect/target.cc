@@ -10,6 +10,7 @@
 #include "pg/wal_format.h"
 #include "pg/wal_name.h"
 #include "sys/files.h"
+#include "wal/segment_id.h"
 
 namespace tarn::inspect {
 
@@ -28,6 +29,7 @@ const std::vector<KindInfo> kKinds{
     {Kind::map, "page map", "page-map.md"},
     {Kind::control, "control file", "attachments.md"},
     {Kind::wal, "WAL segment", "lineage.md"},
+    {Kind::compressed_wal, "compressed WAL segment", "compressed-wal.md"},
     {Kind::history, "timeline history", "lineage.md"},
     {Kind::kept_from, "kept_from", "lineage.md"},
     {Kind::set_aside, "set_aside", "lineage.md"},
@@ -45,11 +47,17 @@ constexpr std::string_view zero_terminated(const char (&text)[8]) {
     return {text, sizeof text};
 }
 constexpr Beginning kBeginnings[] = {
-    {zero_terminated("TARNIDX"), Kind::index},   {zero_terminated("TARNRPT"), Kind::restore_point},
-    {zero_terminated("TARNLIN"), Kind::lineage}, {zero_terminated("TARNINC"), Kind::incarnation},
-    {zero_terminated("TARNMAP"), Kind::map},     {zero_terminated("TARNOBJ"), Kind::object},
-    {"tarn kept_from ", Kind::kept_from},        {"tarn set_aside ", Kind::set_aside},
-    {"tarn wal_durable ", Kind::wal_durable},    {"tarn record ", Kind::record},
+    {zero_terminated("TARNIDX"), Kind::index},
+    {zero_terminated("TARNRPT"), Kind::restore_point},
+    {zero_terminated("TARNLIN"), Kind::lineage},
+    {zero_terminated("TARNINC"), Kind::incarnation},
+    {zero_terminated("TARNMAP"), Kind::map},
+    {zero_terminated("TARNOBJ"), Kind::object},
+    {"tarn kept_from ", Kind::kept_from},
+    {"tarn set_aside ", Kind::set_aside},
+    {"tarn wal_durable ", Kind::wal_durable},
+    {"tarn record ", Kind::record},
+    {zero_terminated("TARNWAL"), Kind::compressed_wal},
 };
 
 std::optional<Kind> kind_by_bytes(std::string_view head, uint64_t bytes) {
@@ -71,9 +79,13 @@ std::optional<Kind> kind_by_name(std::string_view name) {
         std::string_view end;
         Kind kind;
     };
-    constexpr Named kEnds[] = {{".slots", Kind::slots},   {".pages", Kind::pages},
-                               {".index", Kind::index},   {".restore", Kind::restore_point},
-                               {".record", Kind::record}, {".history", Kind::history}};
+    constexpr Named kEnds[] = {{".slots", Kind::slots},
+                               {".pages", Kind::pages},
+                               {".index", Kind::index},
+                               {".restore", Kind::restore_point},
+                               {".record", Kind::record},
+                               {".history", Kind::history},
+                               {wal::kCompressedSuffix, Kind::compressed_wal}};
     constexpr Named kNames[] = {{"lineage", Kind::lineage},
                                 {"incarnation", Kind::incarnation},
                                 {"map", Kind::map},

@@ -21,6 +21,7 @@ enum class Kind : uint8_t {
     map,
     control,
     wal,
+    compressed_wal,
     history,
     kept_from,
     set_aside,

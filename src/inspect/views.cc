@@ -73,6 +73,8 @@ Result<Document> view(const Target& target, const Narrow& narrow) {
             return control_view(target);
         case Kind::wal:
             return wal_view(target, narrow);
+        case Kind::compressed_wal:
+            return compressed_wal_view(target, narrow);
         case Kind::history:
         case Kind::kept_from:
         case Kind::set_aside:

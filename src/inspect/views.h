@@ -38,6 +38,7 @@ Result<Document> incarnation_view(const Target& target);
 Result<Document> map_view(const Target& target, const Narrow& narrow);
 Result<Document> control_view(const Target& target);
 Result<Document> wal_view(const Target& target, const Narrow& narrow);
+Result<Document> compressed_wal_view(const Target& target, const Narrow& narrow);
 Result<Document> text_view(const Target& target);
 Result<Document> object_view(const Target& target, const Narrow& narrow);
 Result<Document> record_view(const Target& target);

@@ -1,6 +1,7 @@
 // wal_view.cc: one segment of WAL by itself: its header, and what its records are.
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 #include "base/lsn.h"
@@ -8,6 +9,7 @@
 #include "pg/wal_record.h"
 #include "pg/wal_walker.h"
 #include "sys/files.h"
+#include "wal/compressed_segment.h"
 
 namespace tarn::inspect {
 
@@ -49,10 +51,7 @@ struct Summary {
     }
 };
 
-}  // namespace
-
-Result<Document> wal_view(const Target& target, const Narrow& narrow) {
-    std::string bytes = TRY(sys::read_file(sys::real_disk(), target.path));
+Document segment_view(std::string_view bytes, const Narrow& narrow) {
     Document document{{"bytes", size_text(bytes.size())}};
     if (std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == 0; })) {
         document["state"] = "made ahead: not begun";
@@ -111,6 +110,27 @@ Result<Document> wal_view(const Target& target, const Narrow& narrow) {
     }
     document["by_resource_manager"] = summary.by_manager;
     document["checkpoints"] = std::move(summary.checkpoints);
+    return document;
+}
+
+}  // namespace
+
+Result<Document> wal_view(const Target& target, const Narrow& narrow) {
+    return segment_view(TRY(sys::read_file(sys::real_disk(), target.path)), narrow);
+}
+
+Result<Document> compressed_wal_view(const Target& target, const Narrow& narrow) {
+    std::string file = TRY(sys::read_file(sys::real_disk(), target.path));
+    Document document{{"bytes", size_text(file.size())}};
+    wal::CompressedHeader header{};
+    std::memcpy(&header, file.data(), std::min(file.size(), sizeof header));
+    document["version"] = header.version;
+    document["segment"] = wal::segment_name({header.tli, header.number});
+    auto plain = wal::decompress_segment({header.tli, header.number}, file, target.path);
+    if (plain)
+        document["holds"] = segment_view(*plain, narrow);
+    else
+        add_damage(document, plain.error().message());
     return document;
 }
 

@@ -53,8 +53,9 @@ constexpr Part kParts[] = {
 constexpr std::string_view kProjectOf = "project_of";
 constexpr std::string_view kWhereProjectOf =
     "uid = (SELECT project_uid FROM branches WHERE uid = ?1)";
-// A private key is worth more to a thief than to whoever recovers: clients ask for new tokens.
-constexpr std::string_view kUnrecorded[] = {"signing_keys"};
+// A private key is worth more to a thief than to whoever recovers: clients ask for new tokens. What
+// was found in lineages is found again.
+constexpr std::string_view kUnrecorded[] = {"signing_keys", "verifications", "restore_checks"};
 // Of a column that changes every minute, no record is written for its own sake.
 constexpr std::string_view kNotWatched = "last_active_time";
 

@@ -19,7 +19,7 @@ from harness.server import PROJECT_ROOT, Server, primary
 SEED = int(os.environ.get("TARN_SEED", random.SystemRandom().randrange(1 << 31)))
 ROUNDS = int(os.environ.get("TARN_ROUNDS", 6))  # of damage for each format
 # Any flip of a bit in one of these is found.
-CHECKED = {"index", "restore point", "lineage", "incarnation", "object", "metadata record"}
+CHECKED = {"index", "restore point", "lineage", "incarnation", "object", "metadata record", "compressed WAL segment"}
 PAGES = sorted((PROJECT_ROOT / "docs/formats").glob("*.md"))
 
 
@@ -44,6 +44,12 @@ class Store:
         operation = do("POST", f"/api/2.0/postgres/{production}:restore", body={"source_branch_lsn": lsn, "preserve": True})
         processes.wait_until(lambda: do("GET", f"/api/2.0/postgres/{operation['name']}")["done"], "the restore")
         server.query(primary("app"), "INSERT INTO t VALUES (2, 'third')")
+        with server.superuser(primary("app")) as admin:
+            admin.execute("SELECT pg_switch_wal()")
+        self.checkpoint()  # nothing replays what lies before it: it is compressed
+        store = server.data / "store"
+        processes.wait_until(lambda: list(store.rglob("wal_archive/*.zst")) and not list(store.rglob("wal_archive/" + "?" * 24)),
+                             "archived WAL compressed, and the plain segments gone")
         backup.take(server, str(directory / "backup"))
         self.extra = [p for p in (directory / "backup").rglob("*") if p.is_file()]
         self.extra.append(self.control(directory))
