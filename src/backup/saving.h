@@ -20,8 +20,8 @@ class Saving {
     // between parts, and may end it.
     Saving(Repository& repository, const Manifest* before, std::function<Result<void>()> go_on);
 
-    // A bad place of the disk costs what lies there, and no more: it is noted in `problems`. Nothing
-    // is answered for a file that is read whole or not at all.
+    // A bad place of the disk costs what lies there, and no more: it is noted in `problems`.
+    // Nothing is answered for a file that is read whole or not at all.
     Result<std::optional<SavedFile>> save(const FileToSave& file);
 
     std::vector<std::string> problems;

@@ -2,12 +2,12 @@
 // no locks.
 //
 // A backup counts on objects that it has seen, a reader on those that its backup names, and a
-// pruning removes objects: it must not meet them. Each puts an object running/<what>-<time>-<number>
-// first and looks for the others afterwards, so of two at least one sees the other, and steps back.
-// All but prunings bear each other.
+// pruning removes objects: it must not meet them. Each puts an object
+// running/<what>-<time>-<number> first and looks for the others afterwards, so of two at least one
+// sees the other, and steps back. All but prunings bear each other.
 //
-// Who dies leaves his object: it counts for kFresh. Who was held up that long, or whose clock is that
-// far behind, may be taken for dead. So a pruning leaves a trace that no clock decides about
+// Who dies leaves his object: it counts for kFresh. Who was held up that long, or whose clock is
+// that far behind, may be taken for dead. So a pruning leaves a trace that no clock decides about
 // (running/pruned-...), and a backup looks for new ones at its end: met_pruning().
 //
 // Invariants

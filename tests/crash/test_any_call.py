@@ -88,7 +88,9 @@ class Faults:
         self.number += 1
         name = f"b{self.number}"
         spec = BranchSpec(source_branch=MAIN, ttl=Duration(seconds=self.random.choice((2, 20))))
-        self.operations.append(self.api.postgres.create_branch(parent=PROJECT, branch_id=name, branch=Branch(spec=spec)).name())
+        operation = self.api.postgres.create_branch(parent=PROJECT, branch_id=name, branch=Branch(spec=spec)).name()
+        self.operations.append(operation)
+        processes.wait_until(lambda: self.api.postgres.get_operation(name=operation).done, f"{operation} ends", 20)
         # Not by the harness, whose client would ask a dead server for minutes.
         endpoint = primary("p", name)
         own = {"host": self.api.postgres.get_endpoint(name=endpoint).status.hosts.host, "connect_timeout": 10,
@@ -116,7 +118,7 @@ class Faults:
 
     @staticmethod
     def tarn(*command):
-        return subprocess.run([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120).returncode
+        return subprocess.run([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300).returncode
 
     # One fault
 
