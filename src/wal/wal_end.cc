@@ -95,7 +95,6 @@ Result<void> take_record(const WalWalk& walk, const pg::WalRecord& record, WalEn
         end.last_transaction = ended;
     }
     end.end = Lsn{record.end};
-    end.tli = record.tli;
     ++end.records;
     end.max_prepared_transactions = std::max(
         end.max_prepared_transactions, pg::changed_max_prepared_transactions(record).value_or(0));
@@ -107,8 +106,8 @@ Result<void> take_record(const WalWalk& walk, const pg::WalRecord& record, WalEn
 
 // Walks to the end, or to what fails, and leaves in `end` how far it came.
 Result<void> walk_on(const WalFiles& files, const WalWalk& walk, WalEnd& end) {
-    auto timelines = TRY(files.timelines_from(walk.tli));
-    Windows windows(files, std::move(timelines), walk.system_identifier);
+    const auto timelines = TRY(files.timelines_from(walk.tli));
+    Windows windows(files, timelines, walk.system_identifier);
     pg::WalWalker walker({.major = walk.major,
                           .segment_size = static_cast<uint32_t>(kSegmentBytes),
                           .system_identifier = walk.system_identifier},
@@ -119,6 +118,9 @@ Result<void> walk_on(const WalFiles& files, const WalWalk& walk, WalEnd& end) {
         switch (walker.next(window, &record)) {
             case pg::WalStep::record:
                 TRY(take_record(walk, record, end));
+                // Not what the page says: where a timeline begins it is a copy of the one before.
+                for (const TimelineSpan& span : timelines)
+                    if (span.begin < end.end) end.tli = span.tli;
                 break;
             case pg::WalStep::need_more_data:
                 if (walk.go_on) TRY(walk.go_on());

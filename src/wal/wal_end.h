@@ -13,7 +13,7 @@ namespace tarn::wal {
 
 struct WalEnd {
     Lsn end;           // of the last whole record at or below the limit
-    uint32_t tli = 0;  // of that record
+    uint32_t tli = 0;  // whose the byte before it is
     uint64_t records = 0;
     std::string stopped_by;                  // what follows it, for messages
     bool reached = false;                    // it is where the walk was to end: more may follow

@@ -36,12 +36,12 @@ def export(server, *arguments, data=None):
                           capture_output=True, text=True, timeout=300)
 
 
-def exported(server, project, major, *arguments):
+def exported(server, project, major, *arguments, branch="production"):
     copy = ExportedPostgres(major)
     copy.data.mkdir()
     if options := unprivileged():  # whose it is says whose all of it will be
         os.chown(copy.data, options["user"], options["group"])
-    done = export(server, PRODUCTION.format(project), copy.data, *arguments)
+    done = export(server, f"projects/{project}/branches/{branch}", copy.data, *arguments)
     assert done.returncode == 0, done.stderr
     return copy
 
@@ -53,6 +53,22 @@ def contents_of(server, endpoint):
 
 def assert_equal(left, right):
     assert not (found := differences(left, right)), found
+
+
+def test_a_branch_that_was_promoted_a_moment_ago_is_exported(server, project_ids):
+    """Its newest WAL lies in a page that still says the timeline before."""
+    project = next(project_ids)
+    server.create_project(project)
+    server.query(primary(project), "CREATE TABLE t AS SELECT 1 AS n")
+    server.create_branch(PRODUCTION.format(project), "dev")
+    assert server.query(primary(project, "dev"), "SELECT n FROM t") == [(1,)]
+    copy = exported(server, project, 17, branch="dev")
+    try:
+        copy.start()
+        with psycopg.connect(**copy.connection("databricks_postgres")) as conn:
+            assert conn.execute("SELECT n FROM t").fetchall() == [(1,)]
+    finally:
+        copy.destroy()
 
 
 @pytest.mark.parametrize("major", MAJORS)
