@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <set>
 
+#include "base/log.h"
 #include "sys/files.h"
 #include "wal/compressed_segment.h"
 
@@ -67,6 +68,13 @@ Result<void> remove_compressed(sys::Disk& disk, const std::string& directory) {
     TRY(sys::sync_directory(disk, directory, sys::SyncSite::wal_compressed_directory));
     for (SegmentId segment : archive.plain) {
         std::string path = directory + "/" + segment_name(segment);
+        // Read back from the disk: this is the last good copy otherwise.
+        std::string beside = directory + "/" + compressed_name(segment);
+        auto good = decompress_segment(segment, TRY(sys::read_file(disk, beside)), beside);
+        if (!good) {
+            log::error("wal: {}; it is made anew", good.error().text());
+            path = beside;
+        }
         if (int result = disk.unlink(path.c_str()); result < 0 && result != -ENOENT)
             return errno_error(-result, fmt::format("remove {}", path));
     }
