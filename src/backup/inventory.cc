@@ -11,7 +11,9 @@
 #include "compute/history.h"
 #include "compute/layout.h"
 #include "compute/lineages.h"
+#include "compute/template.h"
 #include "meta/copy.h"
+#include "meta/settings.h"
 #include "sys/clock.h"
 #include "sys/files.h"
 
@@ -21,6 +23,7 @@ namespace {
 
 // Of the data directory itself; all others are locks, scratch, or the store's.
 constexpr const char* kTopFiles[] = {"ca.crt", "ca.key"};
+constexpr const char* kRecover = "run `tarn recover-metadata` first";
 
 Result<std::optional<FileToSave>> top_file(const std::string& data_directory,
                                            const std::string& name) {
@@ -70,13 +73,26 @@ class Taking {
 
     Result<void> copy_metadata() {
         inventory_.taken = sys::real_clock().now();
-        std::string copy = scratch_ + "/meta.db";
-        TRY(meta::copy_database(data_directory_ + "/meta.db", copy));
+        std::string copy = scratch_ + "/meta.db", source = data_directory_ + "/meta.db";
+        if (!TRY(sys::exists(sys::real_disk(), source)))
+            return error(Code::bad_request, "there is no metadata database {}", source)
+                .with_hint(kRecover);
+        TRY(meta::copy_database(source, copy));
         auto meta = TRY(meta::Meta::open_reading(copy));
+        bool has_branches = !held_.empty() && *held_.rbegin() >= compute::kFirstProjectLineage;
+        if (has_branches && TRY(meta->read(meta::is_unused)))
+            return error(Code::bad_request,
+                         "the metadata database {} is new, and knows none of the branches", source)
+                .with_hint(kRecover);
         auto named = TRY(meta->read([](meta::Session& s) { return meta::named_lineages(s); }));
         named_.insert(named.begin(), named.end());
         if (auto file = TRY(top_file(scratch_, "meta.db")))
             inventory_.files.push_back(std::move(*file));
+        for (const std::string& name :
+             TRY(sys::list_names_if_any(sys::real_disk(), data_directory_ + "/records")))
+            if (name.ends_with(".record"))
+                if (auto file = TRY(top_file(data_directory_, "records/" + name)))
+                    inventory_.files.push_back(std::move(*file));
         for (const char* name : kTopFiles)
             if (auto file = TRY(top_file(data_directory_, name)))
                 inventory_.files.push_back(std::move(*file));

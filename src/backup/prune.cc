@@ -48,6 +48,9 @@ Result<Choice> choose(Repository& repository, Time now, Time oldest) {
 }  // namespace
 
 Result<Pruned> run_prune(Repository& repository, sys::Clock& clock, const PruneRequest& request) {
+    if (TRY(repository.ids()).empty())  // before anything is made in a place that is none
+        return error(Code::not_found, "there is no backup in {}", repository.place())
+            .with_hint("name the place that `tarn backup --to` was given");
     auto turn = repository.turn(clock, Turn::Kind::pruning);
     TRY(turn->begin(request.patience));
     auto choice = TRY(choose(repository, clock.now(), clock.now() - request.keep));
