@@ -22,9 +22,9 @@ Result<BranchHealth::Pin> named(meta::Session& session, const compute::HistoryCo
             continue;
         }
         auto owner = TRY(meta::owner_of_lineage(session, lineage));
-        named.by.push_back(
-            owner ? owner_name(*owner)
-                  : fmt::format("lineage {}, of a branch that was deleted", lineage));
+        named.by.push_back(owner
+                               ? owner_name(*owner)
+                               : fmt::format("lineage {}, of a branch that was deleted", lineage));
     }
     return named;
 }

@@ -27,9 +27,8 @@ Result<DiffView> Diffs::make(const DiffDraft& draft) {
         &slots_, [](std::counting_semaphore<2>* slots) { slots->release(); });
     Both both{TRY(draft_side(draft, draft.from)), TRY(draft_side(draft, draft.to))};
     auto project = TRY(write_scratch(core_, draft.project, both));
-    auto opening = std::async(std::launch::async, [&] {
-        return open_scratch(core_, both[0], project.pg_version);
-    });
+    auto opening = std::async(std::launch::async,
+                              [&] { return open_scratch(core_, both[0], project.pg_version); });
     Result<void> opened = open_scratch(core_, both[1], project.pg_version);
     Result<void> first_opened = opening.get();
     auto made = !first_opened ? Result<diff::Diff>(first_opened.error())

@@ -10,7 +10,6 @@ namespace tarn::control {
 
 namespace {
 
-constexpr std::string_view kWorkspaceId = "workspace_id";
 constexpr size_t kMaxIdentifierBytes = 63;  // PostgreSQL's NAMEDATALEN - 1
 
 std::string sha256(std::string_view text) {
@@ -58,8 +57,9 @@ Result<void> check_user_name(const std::string& name) {
 Result<std::optional<std::string>> Identities::bootstrap(const std::string& admin_user_name) {
     TRY(check_user_name(admin_user_name));
     return core_.meta.write([&](meta::Session& session) -> Result<std::optional<std::string>> {
-        if (TRY(meta::get_setting(session, kWorkspaceId))) return std::optional<std::string>();
-        TRY(meta::set_setting(session, kWorkspaceId, draw_workspace_id(core_.environment)));
+        if (TRY(meta::get_setting(session, meta::kWorkspaceId)))
+            return std::optional<std::string>();
+        TRY(meta::set_setting(session, meta::kWorkspaceId, draw_workspace_id(core_.environment)));
         meta::UserRow user;
         user.id = static_cast<int64_t>(core_.environment.random() >> 12);  // exact in a double
         user.user_name = user.display_name = admin_user_name;
@@ -95,7 +95,7 @@ Result<Identity> Identities::authenticate(std::string_view token) {
 
 Result<std::string> Identities::workspace_id() {
     auto value = TRY(core_.meta.read(
-        [](meta::Session& session) { return meta::get_setting(session, kWorkspaceId); }));
+        [](meta::Session& session) { return meta::get_setting(session, meta::kWorkspaceId); }));
     if (!value) return error(Code::internal, "the metadata has no workspace id");
     return *value;
 }

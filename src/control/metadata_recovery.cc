@@ -54,12 +54,15 @@ class Recovery {
     }
 
     Result<Recovered> run(Session& session) {
+        if (stored_.whole.empty() && stored_.damaged.empty())
+            lose("all records: there are none, so neither users, tokens nor projects are known");
         for (const UnreadableRecord& each : stored_.damaged)
             lose(fmt::format("{}: {}", each.path, each.why.text()));
         for (const Record* record : in_order()) TRY(put_back(session, *record));
         TRY(mend_projects(session));
         TRY(mend_branches(session));
         TRY(find_unnamed(session));
+        TRY(mend_projects(session));  // of what was attached
         return std::move(recovered_);
     }
 
@@ -139,7 +142,8 @@ class Recovery {
         ++recovered_.projects;
         note(
             fmt::format("project {}: its own record is lost; its settings are as the record of "
-                        "branch {} has them, and may be older",
+                        "branch {} has them, and may be older; its history is kept for 35 days, "
+                        "and it is not deleted, until you say otherwise",
                         uid, record.name.uid));
         return {};
     }

@@ -1,5 +1,7 @@
 #include "control/record_files.h"
 
+#include "compute/layout.h"
+#include "compute/template.h"
 #include "meta/projects.h"
 #include "meta/settings.h"
 #include "sys/files.h"
@@ -9,10 +11,8 @@ namespace tarn::control {
 namespace {
 
 constexpr std::string_view kSuffix = ".record";
-constexpr std::string_view kWorkspaceId = "workspace_id";
 constexpr const char* kRecover =
-    "end here and run `tarn recover-metadata`, which makes the database of the records; or move "
-    "the directory of records away, if they are of no use";
+    "end here and run `tarn recover-metadata`, which makes the database of the records";
 
 Result<meta::Record> read_record(const std::string& path, const meta::RecordName& name) {
     auto record = TRY(meta::decode_record(TRY(sys::read_file(sys::real_disk(), path))));
@@ -55,14 +55,38 @@ Result<StoredRecords> read_records(const std::string& directory) {
     return stored;
 }
 
-Result<void> check_records(meta::Meta& meta, const std::string& directory) {
-    if (TRY(list_records(directory)).empty()) return {};
+namespace {
+
+Result<bool> has_branches(const std::string& store_root) {
+    for (const std::string& name :
+         TRY(sys::list_names_if_any(sys::real_disk(), store_root + "/lineages"))) {
+        auto lineage = compute::parse_lineage_id(name);
+        if (lineage && *lineage >= compute::kFirstProjectLineage) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+Result<void> check_records(meta::Meta& meta, const std::string& directory,
+                           const std::string& store_root) {
+    bool unused = TRY(meta.read([](meta::Session& session) { return meta::is_unused(session); }));
+    if (TRY(list_records(directory)).empty()) {
+        if (!unused || !TRY(has_branches(store_root))) return {};
+        return error(Code::bad_request,
+                     "the metadata database is new, but there are branches in {}, and no records "
+                     "of them in {}",
+                     store_root, directory)
+            .with_hint(
+                "bring back meta.db, or the records, from a copy; or `tarn recover-metadata "
+                "--attach-unnamed` with the same --data-dir gives the branches names");
+    }
     struct Known {
         std::optional<std::string> workspace;
         int64_t projects = 0;
     };
     auto known = TRY(meta.read([](meta::Session& session) -> Result<Known> {
-        return Known{TRY(meta::get_setting(session, kWorkspaceId)),
+        return Known{TRY(meta::get_setting(session, meta::kWorkspaceId)),
                      TRY(meta::count_projects(session))};
     }));
     if (!known.workspace && known.projects == 0)
@@ -72,7 +96,7 @@ Result<void> check_records(meta::Meta& meta, const std::string& directory) {
             .with_hint(kRecover);
     auto server = read_record(record_path(directory, {}), {});
     if (!server || !known.workspace) return {};  // damaged, or lost: it is written anew
-    auto recorded = meta::setting_in(*server, kWorkspaceId);
+    auto recorded = meta::setting_in(*server, meta::kWorkspaceId);
     if (!recorded || recorded == known.workspace) return {};
     return error(Code::bad_request,
                  "the records in {} are of workspace {}, the metadata database is of workspace {}",

@@ -26,8 +26,9 @@ struct StoredRecords {
 // rest.
 Result<StoredRecords> read_records(const std::string& directory);
 
-// bad_request if the metadata is empty and there are records, or if they are another server's: to
-// serve with it would put nothing in the place of what they hold.
-Result<void> check_records(meta::Meta& meta, const std::string& directory);
+// bad_request if the metadata is empty and there are records, or branches in the store, or if the
+// records are another server's: to serve with it would put nothing in the place of what they hold.
+Result<void> check_records(meta::Meta& meta, const std::string& directory,
+                           const std::string& store_root);
 
 }  // namespace tarn::control

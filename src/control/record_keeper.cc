@@ -92,11 +92,15 @@ bool RecordKeeper::write_pending() {
     for (auto next = names.begin(); next != names.end();) {
         std::vector<meta::RecordName> part;
         while (next != names.end() && part.size() < kAtOnce) part.push_back(*next++);
-        auto written = write(part);
-        if (written.ok()) continue;
-        log::warn("control: metadata records cannot be written, and will be tried again: {}",
-                  written.error().text());
-        failed.insert(part.begin(), part.end());
+        if (write(part).ok()) continue;
+        // One that cannot be written must not keep the others from it.
+        for (const meta::RecordName& name : part) {
+            auto written = write({name});
+            if (written.ok()) continue;
+            log::warn("control: metadata record {} cannot be written, and will be tried again: {}",
+                      name.text(), written.error().text());
+            failed.insert(name);
+        }
     }
     std::lock_guard lock(mutex_);
     pending_.insert(failed.begin(), failed.end());

@@ -140,6 +140,7 @@ Result<RestoreCheckView> RestoreChecks::make(const RestoreCheckDraft& draft) {
         return error(Code::unavailable, "another restore is being checked")
             .with_hint("try again when that has ended");
     if (cancelled_) return error(Code::unavailable, "the server is ending");
+    TRY(core_.check_room("check a restore"));
     return check(draft);
 }
 
@@ -208,6 +209,7 @@ Result<void> RestoreChecks::open_and_look(const std::string& project, ScratchBra
         case Code::timed_out:
         case Code::no_space:
         case Code::conflict:
+        case Code::bad_request:  // the moment has been let go of meanwhile
             return looked;
         default:
             found.add(looked.error().text());
@@ -227,10 +229,9 @@ Result<void> RestoreChecks::keep(RestoreCheckView& view, const Found& found) {
         if (found.failure_count == 0) view.row.good_time = view.row.check_time;
         return meta::put_restore_check(session, view.row);
     }));
-    std::string what = fmt::format("restore check of branch {} at {}", view.branch,
-                                   rfc3339(view.row.moment_time));
-    for (const std::string& failure : found.failures)
-        log::error("control: {}: {}", what, failure);
+    std::string what =
+        fmt::format("restore check of branch {} at {}", view.branch, rfc3339(view.row.moment_time));
+    for (const std::string& failure : found.failures) log::error("control: {}: {}", what, failure);
     if (found.failure_count == 0)
         log::info("control: {}: {} tables and indexes are good", what, found.relations);
     return {};

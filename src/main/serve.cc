@@ -104,7 +104,8 @@ void warn_of_missing_postgres(const ServeOptions& options, const compute::Manage
 
 // A database that is lost must not be taken for a new server's: its records would go the same way.
 Result<std::unique_ptr<meta::Meta>> open_metadata(const std::string& path,
-                                                  const std::string& records) {
+                                                  const std::string& records,
+                                                  const std::string& store_root) {
     auto meta = meta::Meta::open(path);
     if (!meta && meta.error().code() == Code::data_loss)
         return std::move(meta)
@@ -112,7 +113,7 @@ Result<std::unique_ptr<meta::Meta>> open_metadata(const std::string& path,
             .context("open metadata")
             .with_hint("`tarn recover-metadata` makes it anew of its records in " + records);
     auto opened = TRY_CTX(std::move(meta), "open metadata");
-    TRY_CTX(control::check_records(*opened, records), "open metadata");
+    TRY_CTX(control::check_records(*opened, records, store_root), "open metadata");
     return opened;
 }
 
@@ -174,7 +175,8 @@ Result<void> serve(const ServeOptions& options) {
 
     auto computes = TRY_CTX(compute::Manager::open(manager_options(options)), "open computes");
     warn_of_missing_postgres(options, *computes);
-    auto meta = TRY(open_metadata(options.data_directory + "/meta.db", wishes.records_directory));
+    auto meta = TRY(open_metadata(options.data_directory + "/meta.db", wishes.records_directory,
+                                  compute::Layout(options.data_directory).store_root()));
     control::Environment environment{[] { return sys::real_clock().now(); },
                                      [] { return sys::real_random().number(); }};
     auto control = TRY_CTX(control::Control::open(*meta, *computes, environment, wishes),

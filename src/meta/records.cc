@@ -1,6 +1,7 @@
 #include "meta/records.h"
 
 #include <algorithm>
+#include <chrono>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -306,6 +307,13 @@ Result<void> insert_project_of(Session& session, const Record& record) {
     Json tables = parsed(record);
     auto rows = tables.find(kProjectOf);
     if (rows == tables.end() || rows->empty()) return damaged("it does not hold its project");
+    // It may be older: what has been deleted or shortened since can be so again, what went for it
+    // would not come back.
+    for (Json& row : *rows) {
+        row["state"] = "ready";
+        for (const char* column : {"delete_time", "purge_time"}) row[column] = nullptr;
+        row["history_retention"] = std::chrono::microseconds(std::chrono::days(35)).count();
+    }
     Connection& connection = session.connection();
     return in_savepoint(connection, [&] { return insert_rows(connection, "projects", *rows); });
 }

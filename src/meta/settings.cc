@@ -1,8 +1,13 @@
 #include "meta/settings.h"
 
+#include "meta/projects.h"
 #include "meta/sqlite.h"
 
 namespace tarn::meta {
+
+Result<bool> is_unused(Session& session) {
+    return !TRY(get_setting(session, kWorkspaceId)) && TRY(count_projects(session)) == 0;
+}
 
 Result<std::optional<std::string>> get_setting(Session& session, std::string_view key) {
     auto statement = TRY(session.connection().prepare("SELECT value FROM settings WHERE key = ?"));
