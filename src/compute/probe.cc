@@ -34,8 +34,11 @@ Connection begin_connection(Begin begin, const std::string& socket_directory,
                            nullptr};
     const char* values[] = {socket_directory.c_str(), "5432", kBootstrapUser, database.c_str(),
                             "tarn", "disable", "disable", "10",
-                            // What is done for the server is done on a nearly full disk too.
-                            "-c default_transaction_read_only=off", nullptr};
+                            // What is done for the server is done on a nearly full disk too, and
+                            // whatever a user has set for a database.
+                            "-c default_transaction_read_only=off -c statement_timeout=0 "
+                            "-c lock_timeout=0",
+                            nullptr};
     return Connection(begin(names, values, 0), &PQfinish);
 }
 
