@@ -46,8 +46,11 @@ Code code_of_status(int status) {
 }
 
 Result<httplib::Client> client_of(const Login& login) {
-    httplib::Client client(login.host);
-    if (!client.is_valid())
+    // The library throws for what it does not know.
+    bool known = login.host.starts_with("http://") || login.host.starts_with("https://") ||
+                 login.host.find("://") == login.host.npos;
+    httplib::Client client(known ? login.host : "");
+    if (!known || !client.is_valid())
         return error(Code::invalid_argument, "reach '{}': expected http://ADDRESS:PORT",
                      login.host);
     client.set_bearer_token_auth(login.token);

@@ -72,7 +72,8 @@ Result<Document> look_at_store(const CLI::App& command, const InspectOptions& op
     compute::ActAs acting(owner);
     auto store = TRY(open_existing_store(root));
     if (options.what.empty()) return inspect::store_document(store, names);
-    bool is_directory = std::filesystem::is_directory(options.what);
+    std::error_code failure;
+    bool is_directory = std::filesystem::is_directory(options.what, failure);
     uint64_t lineage =
         TRY(lineage_named(is_directory ? lineage_of_directory(options.what) : options.what, names));
     if (!narrow.relation) return inspect::lineage_document(store, lineage, names);
@@ -92,7 +93,8 @@ Result<Document> look(const CLI::App& command, const InspectOptions& options) {
     narrow.from = options.from;
     narrow.to = options.to;
     narrow.limit = options.limit;
-    if (!std::filesystem::is_regular_file(options.what))
+    std::error_code failure;
+    if (!std::filesystem::is_regular_file(options.what, failure))
         return look_at_store(command, options, narrow);
     auto target = TRY(inspect::recognise(options.what));
     auto document = TRY(inspect::view(target, narrow));
