@@ -113,15 +113,22 @@ class Recovery {
     }
 
     // A row without its storage would fail whoever asks for it; one that was on its way in or out
-    // goes on.
+    // goes on. But whole storage never goes for what a record says, which may be older: a reset,
+    // for example, had exchanged it since.
     bool has_storage(const Record& record) {
         std::string_view table = record.name.kind == RecordKind::branch ? "branches" : "snapshots";
         std::string lineage = meta::text_in(record, table, "lineage").value_or("");
         std::string state = meta::text_in(record, table, "state").value_or("");
         auto found = storage_.find(lineage);
         Storage storage = found == storage_.end() ? Storage::missing : found->second;
-        bool passing = state == name(State::creating) || state == name(State::purging);
-        if (storage == Storage::whole || passing) {
+        bool leaving = state == name(State::purging);
+        if (leaving && storage == Storage::whole) {
+            note(fmt::format("{} {} was being removed, and lineage {} is still whole: it stays",
+                             table == "branches" ? "branch" : "snapshot", record.name.uid,
+                             lineage));
+            return false;
+        }
+        if (storage == Storage::whole || leaving || state == name(State::creating)) {
             named_.insert(lineage);
             return true;
         }
