@@ -297,7 +297,10 @@ Result<void> LineageCheck::read_wal(size_t at) {
         auto stretch = TRY(read_stretch(store_, life, beginnings[from], system_identifier_,
                                         [this] { return verifier_.go_on(); }));
         bool on_floor = at == line_.floor_life && from == line_.floor;
-        if (on_floor && line_.floor_may_follow && stretch.broken && stretch.end.records == 0) {
+        // What is left of older WAL, in a segment that has not gone yet, was promised to nobody.
+        bool needless =
+            stretch.end.records == 0 || (line_.kept && stretch.end.end <= line_.kept->lsn);
+        if (on_floor && line_.floor_may_follow && stretch.broken && needless) {
             while (++line_.floor < beginnings.size() && !beginnings[line_.floor].readable) continue;
             line_.floor_may_follow = false;
             from = line_.floor;
