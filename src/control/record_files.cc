@@ -2,7 +2,6 @@
 
 #include "compute/layout.h"
 #include "compute/template.h"
-#include "meta/projects.h"
 #include "meta/settings.h"
 #include "sys/files.h"
 
@@ -70,7 +69,7 @@ Result<bool> has_branches(const std::string& store_root) {
 
 Result<void> check_records(meta::Meta& meta, const std::string& directory,
                            const std::string& store_root) {
-    bool unused = TRY(meta.read([](meta::Session& session) { return meta::is_unused(session); }));
+    bool unused = TRY(meta.read(meta::is_unused));
     if (TRY(list_records(directory)).empty()) {
         if (!unused || !TRY(has_branches(store_root))) return {};
         return error(Code::bad_request,
@@ -81,26 +80,20 @@ Result<void> check_records(meta::Meta& meta, const std::string& directory,
                 "bring back meta.db, or the records, from a copy; or `tarn recover-metadata "
                 "--attach-unnamed` with the same --data-dir gives the branches names");
     }
-    struct Known {
-        std::optional<std::string> workspace;
-        int64_t projects = 0;
-    };
-    auto known = TRY(meta.read([](meta::Session& session) -> Result<Known> {
-        return Known{TRY(meta::get_setting(session, meta::kWorkspaceId)),
-                     TRY(meta::count_projects(session))};
-    }));
-    if (!known.workspace && known.projects == 0)
+    if (unused)
         return error(Code::bad_request,
                      "the metadata database is empty, and there are records of one in {}",
                      directory)
             .with_hint(kRecover);
+    auto workspace = TRY(meta.read(
+        [](meta::Session& session) { return meta::get_setting(session, meta::kWorkspaceId); }));
     auto server = read_record(record_path(directory, {}), {});
-    if (!server || !known.workspace) return {};  // damaged, or lost: it is written anew
+    if (!server || !workspace) return {};  // damaged, or lost: it is written anew
     auto recorded = meta::setting_in(*server, meta::kWorkspaceId);
-    if (!recorded || recorded == known.workspace) return {};
+    if (!recorded || recorded == workspace) return {};
     return error(Code::bad_request,
                  "the records in {} are of workspace {}, the metadata database is of workspace {}",
-                 directory, *recorded, *known.workspace)
+                 directory, *recorded, *workspace)
         .with_hint(kRecover);
 }
 

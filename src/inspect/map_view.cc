@@ -19,18 +19,6 @@ namespace {
 
 constexpr uint64_t kUnit = 64;  // offsets in the map count such
 
-std::string state_text(store::LogState state) {
-    switch (state) {
-        case store::LogState::live:
-            return "live";
-        case store::LogState::ended:
-            return "ended";
-        case store::LogState::poisoned:
-            return "poisoned";
-    }
-    return fmt::format("{}, which is none", static_cast<uint32_t>(state));
-}
-
 // Follows each bucket; more entries than the map has room for are a loop.
 Result<Document> files_of(const sys::File& file, const store::MapHeader& header,
                           const Narrow& narrow, Document& document) {
@@ -74,7 +62,7 @@ Result<Document> map_view(const Target& target, const Narrow& narrow) {
     size_t got = TRY(file.read_some(place, sizeof(store::MapHeader), 0));
     const auto& header = *static_cast<const store::MapHeader*>(place);
     Document document{{"log", text_of(store::LogId{header.lineage, header.incarnation})},
-                      {"state", state_text(header.state.load())},
+                      {"state", text_of(header.state.load())},
                       {"arena", size_text(header.arena_next.load())},
                       {"next_slot", header.next_slot.load()},
                       {"next_birth", header.next_birth.load()},

@@ -69,16 +69,7 @@ Document wal_document(const store::Store& store, const std::string& directory) {
 std::string state_text(const store::Store& store, store::LogId log) {
     auto state = store::log_state(store.disk(), store.root().c_str(), log);
     if (!state) return state.error().text();
-    if (!*state) return "no map";
-    switch (**state) {
-        case store::LogState::live:
-            return "live";
-        case store::LogState::ended:
-            return "ended";
-        case store::LogState::poisoned:
-            return "poisoned";
-    }
-    return "not known";
+    return *state ? text_of(**state) : "no map";
 }
 
 std::string attachment(const compute::Attachments& attachments, const char* name) {

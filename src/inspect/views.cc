@@ -53,6 +53,18 @@ std::string text_of(store::LogId log) {
     return fmt::format("{:016x}/{}", log.lineage, log.incarnation);
 }
 
+std::string text_of(store::LogState state) {
+    switch (state) {
+        case store::LogState::live:
+            return "live";
+        case store::LogState::ended:
+            return "ended";
+        case store::LogState::poisoned:
+            return "poisoned";
+    }
+    return fmt::format("{}, which is none", static_cast<uint32_t>(state));
+}
+
 Result<Document> view(const Target& target, const Narrow& narrow) {
     switch (target.kind) {
         case Kind::slots:

@@ -48,5 +48,6 @@ Result<FileId> parse_relation(const std::string& text);
 // Its path below PGDATA, or the two words of an identity that names none.
 std::string file_text(FileId file);
 std::string text_of(store::LogId log);
+std::string text_of(store::LogState state);
 
 }  // namespace tarn::inspect

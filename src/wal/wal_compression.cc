@@ -70,7 +70,8 @@ Result<void> remove_compressed(sys::Disk& disk, const std::string& directory) {
         std::string path = directory + "/" + segment_name(segment);
         // Read back from the disk: this is the last good copy otherwise.
         std::string beside = directory + "/" + compressed_name(segment);
-        auto good = decompress_segment(segment, TRY(sys::read_file(disk, beside)), beside);
+        auto good = sys::read_file(disk, beside);
+        if (good) good = decompress_segment(segment, *good, beside);
         if (!good) {
             log::error("wal: {}; it is made anew", good.error().text());
             path = beside;

@@ -118,9 +118,6 @@ Result<void> walk_on(const WalFiles& files, const WalWalk& walk, WalEnd& end) {
         switch (walker.next(window, &record)) {
             case pg::WalStep::record:
                 TRY(take_record(walk, record, end));
-                // Not what the page says: where a timeline begins it is a copy of the one before.
-                for (const TimelineSpan& span : timelines)
-                    if (span.begin < end.end) end.tli = span.tli;
                 break;
             case pg::WalStep::need_more_data:
                 if (walk.go_on) TRY(walk.go_on());
@@ -132,6 +129,9 @@ Result<void> walk_on(const WalFiles& files, const WalWalk& walk, WalEnd& end) {
                 break;
         }
     }
+    // Not what the last page says: where a timeline begins it is a copy of the one before.
+    for (const TimelineSpan& span : timelines)
+        if (span.begin < end.end) end.tli = span.tli;
     if (end.records == 0 && !end.reached)
         return error(Code::data_loss, "no WAL record can be read at {} on timeline {}: {}",
                      walk.from.text(), walk.tli, end.stopped_by);
