@@ -13,6 +13,7 @@
 #include "compute/layout.h"
 #include "compute/verify_store.h"
 #include "meta/meta.h"
+#include "meta/settings.h"
 #include "objects/directory_store.h"
 #include "sys/files.h"
 #include "world.h"
@@ -51,7 +52,7 @@ class BackupTest : public ComputeTest {
     void SetUp() override {
         ComputeTest::SetUp();
         if (HasFatalFailure()) return;
-        ASSERT_OK(meta::Meta::open(directory_ + "/meta.db"));
+        ASSERT_NO_FATAL_FAILURE(write_metadata());
         start_project();
         value("ep-main", "CREATE TABLE t AS SELECT n FROM generate_series(1, 1000) n");
         auto user = find_compute_user("");
@@ -63,6 +64,13 @@ class BackupTest : public ComputeTest {
     void TearDown() override {
         ComputeTest::TearDown();
         for (const std::string& path : {place_, copy_}) fs::remove_all(path);
+    }
+    void write_metadata() {
+        auto meta = meta::Meta::open(directory_ + "/meta.db");
+        ASSERT_OK(meta);
+        ASSERT_OK((*meta)->write([](meta::Session& session) {
+            return meta::set_setting(session, meta::kWorkspaceId, "1");
+        }));
     }
     backup::Repository repository(uint64_t puts = kNever) const {
         return {std::make_unique<DyingStore>(place_, puts), objects::Envelope()};
@@ -165,7 +173,7 @@ TEST_P(BackupTest, KilledAnywhereTheNextOneGoesOn) {
         sent += dying.sent().objects;
         EXPECT_EQ(done.ok(), !repository().ids()->empty()) << "after " << puts << " objects";
         if (done) break;
-        EXPECT_EQ(done.error().message().find("the writer is dead") == std::string::npos, false)
+        ASSERT_NE(done.error().message().find("the writer is dead"), std::string::npos)
             << done.error().text();
         EXPECT_EQ(restore().error().code(), Code::not_found);
         EXPECT_FALSE(fs::exists(copy_));
@@ -186,6 +194,18 @@ TEST_P(BackupTest, KilledAnywhereTheNextOneGoesOn) {
     ASSERT_OK(back_up(again));
     EXPECT_LE(again.sent().objects, 1u) << "nothing has changed but, perhaps, the metadata";
     EXPECT_EQ(repository().ids()->size(), 2u);
+}
+
+TEST_P(BackupTest, MetadataThatKnowsNoneOfTheBranchesIsNotSaved) {
+    ASSERT_OK(manager_->stop("ep-main"));
+    fs::remove(directory_ + "/meta.db");
+    ASSERT_OK(meta::Meta::open(directory_ + "/meta.db"));
+    auto to = repository();
+    auto done = back_up(to);
+    ASSERT_FALSE(done.ok());
+    EXPECT_NE(done.error().text().find("tarn recover-metadata"), std::string::npos)
+        << done.error().text();
+    EXPECT_TRUE(repository().ids()->empty());
 }
 
 // K2
