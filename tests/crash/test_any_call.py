@@ -171,7 +171,7 @@ class Faults:
             self.server.start()
         for name in self.operations:
             with contextlib.suppress(NotFound):  # of a branch that has gone
-                processes.wait_until(lambda: self.api.postgres.get_operation(name=name).done, f"{name} ends", 120)
+                processes.wait_until(lambda: self.api.postgres.get_operation(name=name).done, f"{name} ends", 300)
         self.operations.clear()
 
     def answers(self, endpoint):
@@ -180,7 +180,7 @@ class Faults:
                 with self.server.connect(endpoint) as conn:
                     pgbench.assert_balanced(conn)
                     return True
-        processes.wait_until(once, f"{endpoint} answers", 60)
+        processes.wait_until(once, f"{endpoint} answers", 180)
 
     def check(self):
         for ledger in self.ledgers:

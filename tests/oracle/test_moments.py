@@ -8,13 +8,13 @@ database can. TARN_MOMENTS=N takes N moments for each major.
 import os
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import psycopg
 import pytest
-from databricks.sdk.service.postgres import Branch, BranchSpec, EndpointSettings
-from google.protobuf.timestamp_pb2 import Timestamp
-from harness import pgbench, processes
+from databricks.sdk.service.postgres import EndpointSettings
+from harness import moments, pgbench, processes
 from harness.contents import contents, differences
 from harness.server import MAJORS, primary
 from harness.stock_recovery import RecoveredPostgres, base_copy, collect_wal, timeline_at
@@ -123,9 +123,9 @@ class Past:
     def __init__(self, server, major):
         self.server, self.major, self.project = server, major, f"past{major}"
         self.random = random.Random(f"{SEED}-{major}")
-        others = self.lineages()
+        others = moments.lineages(server)
         server.create_project(self.project, major)
-        self.lineage, = self.lineages() - others
+        self.lineage, = moments.lineages(server) - others
         self.endpoint = primary(self.project)
         self.uid = server.api.get_endpoint(name=self.endpoint).uid
         server.update_endpoint(self.endpoint, "settings", settings=EndpointSettings({"max_prepared_transactions": "10"}))
@@ -137,10 +137,6 @@ class Past:
         with self.superuser() as admin:
             base_copy(admin, self.base)
         self.moments = []  # (what, "lsn" or "time", value)
-
-    def lineages(self):
-        """Of projects: the small numbers are templates."""
-        return {p for p in (self.server.data / "store/lineages").iterdir() if int(p.name, 16) > 1023}
 
     def connect(self):
         return psycopg.connect(**self.parameters, autocommit=True)
@@ -222,14 +218,8 @@ class Past:
     # The judgement
 
     def branch_at(self, number, kind, value):
-        spec = BranchSpec(source_branch=f"projects/{self.project}/branches/production", no_expiry=True)
-        if kind == "lsn":
-            spec.source_branch_lsn = text(value)
-        else:
-            spec.source_branch_time = Timestamp()
-            spec.source_branch_time.FromDatetime(value)
-        return self.server.api.create_branch(parent=f"projects/{self.project}", branch_id=f"moment-{number}",
-                                             branch=Branch(spec=spec)).wait()
+        target = {"lsn": text(value)} if kind == "lsn" else {"time": value}
+        return moments.promptly(moments.ask_for_branch_at(self.server, self.project, f"moment-{number}", **target))
 
     def ours(self, branch):
         endpoint = f"{branch.name}/endpoints/primary"
@@ -256,21 +246,23 @@ def test_every_moment_is_what_postgresql_finds_there(server, major, capsys):
     with capsys.disabled():
         print(f"\nPostgreSQL {major}, seed {SEED} (again: TARN_SEED={SEED} script/test oracle)", flush=True)
     past = Past(server, major)
-    moments = past.draw(*past.live())
+    drawn = past.draw(*past.live())
     wal = server.root / f"wal{major}"
     collect_wal(past.lineage, wal)
     distinct = set()
-    for at, (what, kind, value) in enumerate(moments):
+    beside = ThreadPoolExecutor(1)
+    for at, (what, kind, value) in enumerate(drawn):
         branch = past.branch_at(at, kind, value)
         lsn = branch.status.source_branch_lsn
         # A page's header may lie between the end of the record before and where the next one begins.
         assert kind == "time" or value - 40 <= number(lsn) <= value, f"seed {SEED}: {text(value)} became {lsn}"
-        expected = past.theirs(wal, timeline_at(wal, number(lsn)), **({"lsn": text(value)} if kind == "lsn" else {"time": value}))
+        expected = beside.submit(past.theirs, wal, timeline_at(wal, number(lsn)),
+                                 **({"lsn": text(value)} if kind == "lsn" else {"time": value}))
         found = past.ours(branch)
         distinct.add(str(sorted(found.items())))
-        wrong = differences(found, expected)
+        wrong = differences(found, expected.result())
         assert not wrong, f"seed {SEED}, moment {at} ({what}: {value}, which is {lsn}), ours | theirs:\n{wrong}"
         with capsys.disabled():
             print(f"  moment {at}: {what}, {lsn}: the same", flush=True)
-        server.api.delete_branch(name=branch.name).wait()
-    assert len(distinct) > len(moments) // 2, "hardly anything happened between the moments"
+        moments.drop(server, past.project, f"moment-{at}")
+    assert len(distinct) > len(drawn) // 2, "hardly anything happened between the moments"
