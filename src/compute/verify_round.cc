@@ -4,8 +4,8 @@
 #include <thread>
 
 #include "compute/layout.h"
+#include "compute/lost_records.h"
 #include "compute/verify_lineage.h"
-#include "compute/verify_lost.h"
 #include "compute/verify_text.h"
 #include "sys/idle_thread.h"
 

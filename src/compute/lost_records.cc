@@ -1,12 +1,12 @@
-#include "compute/verify_lost.h"
+#include "compute/lost_records.h"
 
 #include <algorithm>
 #include <charconv>
 #include <string>
 
 #include "compute/layout.h"
-#include "compute/opening.h"
 #include "compute/lineages.h"
+#include "compute/opening.h"
 #include "store/paths.h"
 #include "sys/files.h"
 

@@ -1,4 +1,4 @@
-// verify_lost.h: what is left of lineages and incarnations whose record is gone.
+// lost_records.h: what is left of lineages and incarnations whose record is gone.
 #pragma once
 
 #include <cstdint>
