@@ -5,6 +5,7 @@
 #include "compute/attachments.h"
 #include "compute/history.h"
 #include "compute/layout.h"
+#include "compute/lost_records.h"
 #include "compute/opening.h"
 #include "store/paths.h"
 #include "sys/clock.h"
@@ -51,7 +52,7 @@ Result<void> prepare(store::Store& store, uint64_t lineage, const MomentSource& 
 
 Result<void> make_record(store::Store& store, uint64_t lineage, const MomentSource& source,
                          uint64_t identifier, std::optional<uint64_t> parent) {
-    TRY(store.remove_lineage(lineage));  // of an attempt that was cut short
+    TRY(remove_attempt(store, lineage));
     store::LineageRecord record{
         .lineage = lineage,
         .parent = source.point.id,

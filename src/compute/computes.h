@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -161,6 +162,8 @@ class Computes {
 
     // All there are: those that are kept for others too.
     virtual Result<std::vector<LineageId>> lineages() const = 0;
+    // Those that hold something and are neither dropped nor among `named`.
+    virtual Result<std::vector<LineageId>> unnamed(const std::set<LineageId>& named) const = 0;
     // Read by threads of their own, which only take what nobody else wants.
     virtual std::unique_ptr<VerifyRound> begin_verifying(Pace pace) = 0;
 

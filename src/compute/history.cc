@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "compute/layout.h"
 #include "compute/lives.h"
+#include "compute/lost_records.h"
 #include "compute/opening.h"
 #include "compute/set_aside.h"
 #include "pg/wal_format.h"
@@ -49,6 +50,7 @@ Result<MomentSource> newest_moment(const store::Store& store, uint64_t lineage) 
     auto incarnations = TRY(store.incarnations(lineage));
     if (incarnations.empty())
         return error(Code::not_found, "there is no lineage {}", lineage_text(lineage));
+    TRY(check_newest_is_known(store, lineage, incarnations));
     store::LogId log{lineage, incarnations.back()};
     // In this order: restore points and flush positions only grow, so the position read last is at
     // or behind what the restore point needs.

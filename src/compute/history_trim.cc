@@ -10,6 +10,7 @@
 #include "compute/history.h"
 #include "compute/layout.h"
 #include "compute/lives.h"
+#include "compute/lost_records.h"
 #include "compute/note_file.h"
 #include "compute/opening.h"
 #include "store/paths.h"
@@ -209,6 +210,7 @@ Result<std::optional<store::RestorePointId>> let_go_before(const store::Store& s
                                                            store::Origins& origins) {
     auto alone = TRY(lock_history(store, lineage, LOCK_EX | LOCK_NB));
     if (!alone) return std::optional<store::RestorePointId>();
+    TRY(check_all_are_known(store, lineage, TRY(store.incarnations(lineage))));
     auto lives = TRY(lives_of(store, lineage));
     for (const Life& life : lives)
         TRY(wal::remove_compressed(store.disk(), archive_path(store, life.log)));

@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include "base/log.h"
 #include "compute/attachments.h"
 #include "compute/birth.h"
 #include "compute/history.h"
 #include "compute/lives.h"
+#include "compute/lost_records.h"
 #include "compute/set_aside.h"
 #include "compute/spares.h"
 #include "compute/template.h"
@@ -176,8 +178,22 @@ Result<void> Lineages::remove_leftovers() {
     std::lock_guard no_trimming(trimming_);  // waited for before anybody waits for this
     std::lock_guard one(births_);
     ActAs acting(user_);
-    TRY(store_.remove_unfinished());
+    TRY(store_.remove_unfinished([this](uint64_t lineage) { return stays(lineage); }));
     return sweep_dropped();
+}
+
+// Of a lineage without a record. What is dropped goes when nobody needs it any more; else only what
+// a making was cut short of, which holds nothing yet.
+bool Lineages::stays(uint64_t lineage) const {
+    auto dropped = sys::exists(store_.disk(), dropped_marker(store_.root(), lineage));
+    if (dropped && *dropped) return true;
+    auto lost = dropped ? has_lost_record(store_, lineage) : Result<bool>(dropped.error());
+    if (lost && !*lost) return false;
+    log::error(
+        "compute: lineage {} stays as it is, and cannot be opened: {} (hint: see What to do in "
+        "docs/operate/verify.md)",
+        lineage_text(lineage), lost ? "its record is gone" : lost.error().text());
+    return true;
 }
 
 // Dropped lineages go when no child needs their history any more; that may let their own parents

@@ -55,6 +55,7 @@ class Lineages {
     Result<uint64_t> compress_wal(uint64_t lineage);
 
   private:
+    bool stays(uint64_t lineage) const;
     Result<void> sweep_dropped();
     Result<void> trim_one(uint64_t lineage, Time time, const HistoryLimits& limits);
     HistoryCost look_at_cost(uint64_t lineage, const Result<void>& trimmed);

@@ -4,13 +4,16 @@
 #include "compute/attachments.h"
 #include "compute/fence.h"
 #include "compute/layout.h"
+#include "compute/lost_records.h"
 #include "compute/opening.h"
 
 namespace tarn::compute {
 
 Result<std::vector<Life>> lives_of(const store::Store& store, uint64_t lineage) {
     std::vector<Life> lives;
-    for (uint32_t number : TRY(store.incarnations(lineage))) {
+    auto numbers = TRY(store.incarnations(lineage));
+    TRY(check_newest_is_known(store, lineage, numbers));
+    for (uint32_t number : numbers) {
         auto record = TRY(store.incarnation({lineage, number}));
         Life life;
         life.log = record.log;

@@ -17,6 +17,7 @@
 #include "compute/channel.h"
 #include "compute/fence.h"
 #include "compute/files.h"
+#include "compute/lost_records.h"
 #include "compute/page_changes.h"
 #include "compute/postgres_process.h"
 #include "compute/probe.h"
@@ -293,6 +294,14 @@ Result<std::vector<LineageId>> Manager::lineages() const {
     ActAs acting(user_);
     std::vector<LineageId> ids;
     for (uint64_t lineage : TRY(lineages_to_verify(store_))) ids.push_back(lineage_text(lineage));
+    return ids;
+}
+
+Result<std::vector<LineageId>> Manager::unnamed(const std::set<LineageId>& named) const {
+    ActAs acting(user_);
+    std::vector<LineageId> ids;
+    for (uint64_t lineage : TRY(unnamed_among(store_, TRY(lineages_to_verify(store_)), named)))
+        ids.push_back(lineage_text(lineage));
     return ids;
 }
 

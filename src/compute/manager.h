@@ -66,6 +66,7 @@ class Manager final : public Computes {
     Result<uint64_t> logical_size(const LineageId& lineage) override;
     DiskSpace disk_space() override;
     Result<std::vector<LineageId>> lineages() const override;
+    Result<std::vector<LineageId>> unnamed(const std::set<LineageId>& named) const override;
     std::unique_ptr<VerifyRound> begin_verifying(Pace pace) override;
 
     Result<void> check_settings(int pg_major, double max_cu,

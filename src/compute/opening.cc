@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "compute/layout.h"
+#include "compute/lost_records.h"
 #include "compute/note_file.h"
 #include "store/paths.h"
 #include "sys/clock.h"
@@ -247,6 +248,7 @@ Result<Opening> open_lineage(store::Store& store, const SuperviseSpec& spec) {
     auto incarnations = TRY(store.incarnations(spec.lineage));
     if (incarnations.empty())
         return error(Code::not_found, "lineage {} has no incarnation", lineage_text(spec.lineage));
+    TRY_CTX(check_newest_is_known(store, spec.lineage, incarnations), "open {}", context.who());
     store::LogId newest{spec.lineage, incarnations.back()};
     auto marker = read_clean_marker(store, newest);
     if (marker && marker->kind == CleanMarker::Kind::stopped) {

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "compute/import.h"
+#include "compute/lost_records.h"
 #include "compute/probe.h"
 #include "compute/run.h"
 #include "sys/descriptor.h"
@@ -61,7 +62,7 @@ Result<void> make_template(store::Store& store, const PostgresInstall& postgres,
     log::info("compute: making the template of PostgreSQL {}", postgres.version);
     TRY_CTX(make_cluster(postgres, user, pgdata), "make a cluster of PostgreSQL {}",
             postgres.version);
-    TRY(store.remove_lineage(template_lineage(postgres.major)));
+    TRY(remove_attempt(store, template_lineage(postgres.major)));
     TRY_CTX(import_cluster(store, pgdata, template_lineage(postgres.major)),
             "import the template of PostgreSQL {}", postgres.version);
     return sys::remove_tree(sys::real_disk(), pgdata);

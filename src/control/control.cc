@@ -1,5 +1,8 @@
 #include "control/control.h"
 
+#include "base/log.h"
+#include "control/unnamed.h"
+
 namespace tarn::control {
 
 Control::Control(meta::Meta& meta, compute::Computes& computes, Environment environment,
@@ -41,6 +44,8 @@ Result<std::unique_ptr<Control>> Control::open(meta::Meta& meta, compute::Comput
 Result<void> Control::start() {
     TRY(record_keeper.start());
     TRY(wake.adopt());
+    if (auto told = tell_unnamed(core_); !told.ok())
+        log::warn("control: look for storage without a branch: {}", told.error().text());
     TRY(diffs.end_leftovers());
     reconciler.start(core_.options.reconcile_threads);
     housekeeper.start();

@@ -5,7 +5,9 @@
 // before it has an effect, `after_call` after it.
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <set>
@@ -93,6 +95,13 @@ class FakeComputes : public compute::Computes {
     compute::DiskSpace disk_space() override { return disk; }
     Result<std::vector<compute::LineageId>> lineages() const override {
         return std::vector<compute::LineageId>(made.begin(), made.end());
+    }
+    Result<std::vector<compute::LineageId>> unnamed(
+        const std::set<compute::LineageId>& named) const override {
+        std::vector<compute::LineageId> left;
+        std::set_difference(made.begin(), made.end(), named.begin(), named.end(),
+                            std::back_inserter(left));
+        return left;
     }
     std::unique_ptr<compute::VerifyRound> begin_verifying(compute::Pace pace) override {
         return std::make_unique<Round>(*this, std::move(pace));

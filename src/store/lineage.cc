@@ -65,6 +65,34 @@ Result<std::vector<uint64_t>> Store::lineages() const {
     return found;
 }
 
+// A making writes the lineage's record first.
+Result<std::vector<uint64_t>> Store::lineages_and_lost() const {
+    std::vector<uint64_t> found;
+    for (const std::string& name : TRY(sys::list_names(*disk_, lineages_directory(root_)))) {
+        auto lineage = parse<uint64_t>(name, 16, 16);
+        if (!lineage) continue;
+        if (TRY(sys::exists(*disk_, lineage_record_path(root_, *lineage))) ||
+            TRY(has_lives(*lineage)))
+            found.push_back(*lineage);
+    }
+    return found;
+}
+
+// Incarnations with a record, or that have run. None where there is no such directory.
+Result<bool> Store::has_lives(uint64_t lineage) const {
+    for (const std::string& name :
+         TRY(sys::list_names_if_any(*disk_, lineage_directory(root_.c_str(), lineage).text))) {
+        auto number = parse<uint32_t>(name, 10, 8);
+        if (!number) continue;
+        LogId log{lineage, *number};
+        if (TRY(sys::exists(*disk_, incarnation_record_path(root_, log)))) return true;
+        auto run = has_run(log);
+        if (!run && run.error().code() == Code::not_found) continue;  // removed meanwhile
+        if (TRY(std::move(run))) return true;
+    }
+    return false;
+}
+
 Result<LineageRecord> Store::lineage(uint64_t lineage) const {
     std::string path = lineage_record_path(root_, lineage);
     std::string bytes = TRY_CTX(sys::read_file(*disk_, path), "read lineage {:016x}", lineage);
@@ -114,7 +142,7 @@ Result<void> Store::remove_lineage(uint64_t lineage) {
 Result<std::vector<uint64_t>> Store::dependents(uint64_t lineage) const {
     std::vector<uint64_t> found;
     NamesLineage known;
-    for (uint64_t other : TRY(lineages())) {
+    for (uint64_t other : TRY(lineages_and_lost())) {
         if (other == lineage) continue;
         auto depends = depends_on(other, lineage, known);
         if (!depends.ok() && may_descend(other, lineage)) {
@@ -150,10 +178,11 @@ Result<bool> Store::depends_on(uint64_t other, uint64_t lineage, NamesLineage& k
     return false;
 }
 
-Result<void> Store::remove_unfinished() {
+Result<void> Store::remove_unfinished(const std::function<bool(uint64_t lineage)>& stays) {
     for (const std::string& name : TRY(sys::list_names(*disk_, lineages_directory(root_)))) {
         auto lineage = parse<uint64_t>(name, 16, 16);
-        if (lineage && !TRY(sys::exists(*disk_, lineage_record_path(root_, *lineage))))
+        if (lineage && !TRY(sys::exists(*disk_, lineage_record_path(root_, *lineage))) &&
+            !stays(*lineage))
             TRY_CTX(sys::remove_tree(*disk_, lineage_directory(root_.c_str(), *lineage).text),
                     "remove unfinished lineage");
     }
@@ -184,6 +213,12 @@ Result<IncarnationRecord> Store::incarnation(LogId log) const {
     return record;
 }
 
+Result<bool> Store::has_run(LogId log) const {
+    if (!TRY(restore_points(log)).empty()) return true;
+    return sys::exists(*disk_, std::string(incarnation_directory(root_.c_str(), log)) + "/" +
+                                   kWalArchiveDirectory);
+}
+
 Result<LogId> Store::begin_incarnation(uint64_t lineage) {
     std::string directory = lineage_directory(root_.c_str(), lineage).text;
     // Unfinished ones go, but they count: a number never means two lives, not even across a crash.
@@ -193,7 +228,10 @@ Result<LogId> Store::begin_incarnation(uint64_t lineage) {
         auto number = parse<uint32_t>(name, 10, 8);
         if (!number) continue;
         newest = std::max(newest, *number);
-        if (!TRY(sys::exists(*disk_, incarnation_record_path(root_, {lineage, *number}))))
+        bool unfinished =
+            !TRY(sys::exists(*disk_, incarnation_record_path(root_, {lineage, *number}))) &&
+            !TRY(has_run({lineage, *number}));
+        if (unfinished)
             TRY_CTX(sys::remove_tree(*disk_, directory + "/" + name),
                     "remove unfinished incarnation");
     }

@@ -2,13 +2,15 @@
 //
 // Crash: every record is written beside its name, synced and renamed, and its directory synced,
 // before anything may rest on it. A directory without its record does not exist: that of a lineage
-// is removed by remove_unfinished(), that of an incarnation when the next one begins.
+// is removed by remove_unfinished(), that of an incarnation when the next one begins. But where it
+// holds what only comes after a record, no crash has left it: the record was lost, and it stays.
 //
 // Threads: calls for different lineages may run side by side, in any process. For one lineage the
 // caller serialises (it holds the lineage's lock), but for collect_garbage(); reading calls are
 // free.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -53,6 +55,8 @@ class Store {
     sys::Disk& disk() const { return *disk_; }
 
     Result<std::vector<uint64_t>> lineages() const;
+    // And those that have lost their record: what they name must stay too.
+    Result<std::vector<uint64_t>> lineages_and_lost() const;
     Result<LineageRecord> lineage(uint64_t lineage) const;
     // Makes the lineage's directory and record. already_exists if the record is there.
     Result<void> create_lineage(const LineageRecord& record);
@@ -62,13 +66,15 @@ class Store {
     // Lineages that were branched from this one, or whose restore points name its indexes. One
     // whose records cannot be read counts if it may descend from it.
     Result<std::vector<uint64_t>> dependents(uint64_t lineage) const;
-    // Removes directories of lineages whose making was cut short. Only while nobody makes any: at
-    // the start of the server. Incarnations may be in the making then, by computes that outlived
-    // it.
-    Result<void> remove_unfinished();
+    // Removes directories of lineages whose making was cut short: those without a record, but for
+    // those of which `stays` says so. Only while nobody makes any: at the start of the server.
+    // Incarnations may be in the making then, by computes that outlived it.
+    Result<void> remove_unfinished(const std::function<bool(uint64_t lineage)>& stays);
 
     Result<std::vector<uint32_t>> incarnations(uint64_t lineage) const;  // ascending, with a record
     Result<IncarnationRecord> incarnation(LogId log) const;
+    // Was it ever opened? Restore points and an archive of WAL come after the record.
+    Result<bool> has_run(LogId log) const;
     // Makes directory and record of the next incarnation, with an empty `wal` directory.
     // The caller holds the lineage's lock. The record is written last: until finish_incarnation()
     // the directory does not count.
@@ -123,6 +129,7 @@ class Store {
   private:
     Store(sys::Disk& disk, std::string root) : disk_(&disk), root_(std::move(root)) {}
 
+    Result<bool> has_lives(uint64_t lineage) const;
     Result<std::vector<uint32_t>> numbered_files(LogId log, std::string_view suffix) const;
     Result<uint32_t> next_number(LogId log) const;
     Result<void> cut_at_base(const RestorePoint& base, IndexBuilder& builder) const;

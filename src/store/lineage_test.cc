@@ -108,7 +108,9 @@ TEST_F(LineageTest, UnfinishedDirectoriesDoNotCountAndAreRemoved) {
     ASSERT_EQ(store.disk().make_directory(lineage_directory(store.root().c_str(), 9), 0700), 0);
     EXPECT_EQ(good(store.lineages()), std::vector<uint64_t>{7});
     EXPECT_EQ(good(store.incarnations(7)), std::vector<uint32_t>{finished.incarnation});
-    good(store.remove_unfinished());
+    good(store.remove_unfinished([](uint64_t lineage) { return lineage == 9; }));
+    EXPECT_TRUE(good(sys::exists(store.disk(), lineage_directory(store.root().c_str(), 9).text)));
+    good(store.remove_unfinished([](uint64_t) { return false; }));
     EXPECT_FALSE(good(sys::exists(store.disk(), lineage_directory(store.root().c_str(), 9).text)));
     // Somebody may still be making the incarnation, until the next one begins. Its number stays
     // taken.
@@ -255,6 +257,34 @@ TEST_F(LineageTest, ALaterLookAtTheRecordsSeesWhatHasComeAndGone) {
     good(store.remove_lineage(3));
     good(store.collect_garbage(1, {}, {}, origins));
     EXPECT_EQ(good(store.restore_points(log)), (std::vector<uint32_t>{5, 6}));
+}
+
+// No crash leaves a restore point without the record that came before it.
+TEST_F(LineageTest, WhatHasRunAndLostItsRecordStaysAndSoDoesWhatItNames) {
+    good(store.create_lineage({1, {}, {}}));
+    LogId log = begin(store, 1, nullptr);
+    Running running(store, log);
+    std::vector<RestorePoint> points = seal_rounds(running, 6);
+    good(store.create_lineage({2, points[1].id, {}}));
+    LogId child = begin(store, 2, &points[1]);
+    auto remove = [&](const std::string& path) {
+        ASSERT_EQ(store.disk().unlink(path.c_str()), 0) << path;
+    };
+    remove(lineage_directory(store.root().c_str(), 2).text + std::string("/lineage"));
+    EXPECT_EQ(good(store.lineages()), std::vector<uint64_t>{1});
+    EXPECT_EQ(good(store.lineages_and_lost()), (std::vector<uint64_t>{1, 2}));
+    EXPECT_EQ(good(store.dependents(1)), std::vector<uint64_t>{2});
+    EXPECT_FALSE(store.collect_garbage(1).ok());
+    EXPECT_EQ(good(store.restore_points(log)).size(), 6u);
+    EXPECT_FALSE(good(store.has_run(child)));
+    good(store.remove_lineage(2));
+    good(store.collect_garbage(1));
+    EXPECT_EQ(good(store.restore_points(log)).size(), 2u);
+
+    ASSERT_TRUE(good(store.has_run(log)));
+    remove(incarnation_directory(store.root().c_str(), log).text + std::string("/incarnation"));
+    EXPECT_EQ(good(store.begin_incarnation(1)).incarnation, log.incarnation + 1);
+    EXPECT_EQ(good(store.restore_points(log)).size(), 2u);
 }
 
 TEST_F(LineageTest, WhatIsAskedForIsKeptWithItsIndexes) {

@@ -9,10 +9,10 @@ namespace tarn::store {
 
 namespace {
 
-// Removed since the lineages were listed: its record goes first.
+// Removed since the lineages were listed.
 bool is_gone(const Store& store, uint64_t lineage) {
-    auto record = store.lineage(lineage);
-    return !record.ok() && record.error().code() == Code::not_found;
+    auto there = store.lineages_and_lost();
+    return there.ok() && std::find(there->begin(), there->end(), lineage) == there->end();
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ void Origins::read(const Store& store, uint64_t lineage, Records& records) {
 }
 
 Result<void> Origins::look(const Store& store) {
-    std::vector<uint64_t> there = TRY(store.lineages());
+    std::vector<uint64_t> there = TRY(store.lineages_and_lost());
     std::set<uint64_t> known(there.begin(), there.end());
     std::erase_if(lineages_, [&](const auto& each) { return !known.contains(each.first); });
     named_.clear();

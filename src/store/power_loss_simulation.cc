@@ -224,7 +224,7 @@ void Simulation::read_base(Live& live, ModelPoint& base) {
 void Simulation::recover() {
     for (auto& [id, lineage] : lineages_) lineage.live.reset();
     store_ = value(Store::open(disk_, kRoot), "open the store again");
-    must(store_->remove_unfinished(), "remove what is unfinished");
+    must(store_->remove_unfinished([](uint64_t) { return false; }), "remove what is unfinished");
     std::set<uint64_t> found;
     for (uint64_t id : value(store_->lineages(), "list lineages")) found.insert(id);
     for (uint64_t id : found)

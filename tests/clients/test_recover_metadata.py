@@ -9,7 +9,7 @@ import time
 import pytest
 from databricks.sdk.service.postgres import (Branch, BranchSpec, DailySchedule, Duration, FieldMask, Project, ProjectSpec,
                                              ScheduleCadence, Snapshot, SnapshotSchedule, SnapshotSpec)
-from harness import processes, recovery
+from harness import moments, processes, recovery, verify
 from harness.server import PROJECT_ROOT, Server, primary
 from test_moments import branch_at
 
@@ -149,6 +149,44 @@ def test_a_database_that_is_not_lost_is_not_overwritten(own):
     done = recovery.run(own, "--output", other)
     assert done.returncode == 0 and other.stat().st_size > 1 << 14, done.stderr
     own.start()
+
+
+def test_an_older_database_copied_back_removes_nothing(own):
+    own.stop()
+    older = own.root / "older"
+    older.mkdir()
+    for path in own.data.glob("meta.db*"):
+        shutil.copy(path, older)
+    own.start()
+    before = moments.lineages(own)
+    own.create_branch(PRODUCTION, "late")
+    lineage = (moments.lineages(own) - before).pop().name
+    endpoint = primary("app", "late")
+    own.query(endpoint, "INSERT INTO t VALUES (3)")
+    recovery.wait_until_recorded(own)
+    own.stop()
+    recovery.lose_database(own)
+    for path in older.glob("meta.db*"):
+        shutil.copy(path, own.data)
+    own.start()
+    assert f"lineage {lineage} holds data and belongs to no branch" in own.log.read_text()
+    found = verify.findings(own)
+    assert found["verdict"] == "whole" and found["damage_count"] == 0, found
+    note, = [each for each in found["orphans"] if each["path"].endswith(lineage)]
+    assert "--attach-unnamed" in note["why"] and note["bytes"] > 0, note
+
+    own.stop()
+    recovery.lose_database(own)
+    for path in (recovery.records(own) / "aside").glob("*.record"):
+        path.rename(recovery.records(own) / path.name)
+    done = recovery.run(own)
+    assert done.returncode == 0 and "unnamed" not in done.stdout, done.stdout
+    own.start()
+    assert sorted(own.query(endpoint, "SELECT n FROM t")) == [(1,), (2,), (3,)]
+
+    own.api.delete_branch(name="projects/app/branches/late", purge=True).wait()
+    assert not (own.data / "store/lineages" / lineage).exists()
+    assert not [each for each in verify.findings(own)["orphans"] if "attach-unnamed" in each["why"]]
 
 
 def test_what_a_crash_kept_from_the_records_is_caught_up_with(own):

@@ -124,7 +124,9 @@ class VerifyTest : public ComputeTest {
     // Not in the store while `check` runs.
     void without(const std::string& path, const std::function<void()>& check) {
         SCOPED_TRACE(path);
-        std::string aside = directory_ + "/aside-" + fs::path(path).filename().string();
+        std::string aside = fmt::format("{}/aside-{}-{}", directory_,
+                                        fs::path(path).parent_path().filename().string(),
+                                        fs::path(path).filename().string());
         fs::rename(path, aside);
         check();
         fs::rename(aside, path);
@@ -263,6 +265,58 @@ TEST_P(VerifyTest, AMissingRecordIsNamed) {
         fs::remove(directory_ + "/store/dropped-" + kBranch);
     });
     EXPECT_EQ(text_of(look()), "");
+}
+
+// What has lost its record is nothing that a crash has left of a making: it stays, and is not opened
+// as it was before.
+TEST_P(VerifyTest, WhatHasLostItsRecordIsNeitherOpenedNorRemoved) {
+    make_history();
+    auto refused = [&](const auto& result) {
+        EXPECT_FALSE(result.ok());
+        if (!result.ok()) {
+            EXPECT_EQ(result.error().code(), Code::data_loss) << result.error().text();
+        }
+    };
+    const std::string lives[] = {lineage_directory() + "/00000001",
+                                 lineage_directory() + "/00000002"};
+    auto next_server = [&] {
+        restart_server();
+        ASSERT_OK(manager_->adopt({spec("ep-main", kRoot)}));
+        for (const std::string& life : lives)
+            EXPECT_TRUE(fs::exists(life + "/wal_archive")) << life;
+    };
+    without(lineage_directory() + "/lineage", [&] {
+        next_server();
+        EXPECT_FALSE(manager_->start(spec("ep-main", kRoot)).ok());
+    });
+    without(lives[1] + "/incarnation", [&] {
+        next_server();
+        refused(manager_->start(spec("ep-main", kRoot)));
+        refused(manager_->create_branch("00000000000a0003", kRoot, "", Newest{}));
+        refused(manager_->find_moment(kRoot, sys::real_clock().now()));
+        refused(manager_->trim_history(kRoot, sys::real_clock().now()));
+        without(lives[0] + "/incarnation", [&] {
+            refused(manager_->create_root(kRoot, GetParam()));
+            refused(manager_->create_branch(kRoot, kBranch, "", Newest{}));
+        });
+        for (const std::string& life : lives) EXPECT_TRUE(fs::exists(life + "/wal_archive"));
+    });
+    // One that an older life has lost costs its own moments, and no start.
+    without(lives[0] + "/incarnation", [&] {
+        ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+        EXPECT_EQ(value("ep-main", "SELECT body FROM u"), "of the present");
+        ASSERT_OK(manager_->stop("ep-main"));
+        EXPECT_TRUE(fs::exists(lives[0] + "/wal_archive"));
+    });
+    EXPECT_EQ(text_of(look()), "");
+    ASSERT_OK(manager_->create_branch("00000000000a0003", kRoot, "", Newest{}));
+    // On purpose it goes, with or without its record.
+    ASSERT_TRUE(fs::remove(lineage_directory(kBranch) + "/lineage"));
+    next_server();
+    EXPECT_TRUE(fs::exists(lineage_directory(kBranch) + "/00000001/incarnation"));
+    std::ofstream(directory_ + "/store/dropped-" + kBranch);
+    next_server();
+    EXPECT_FALSE(fs::exists(lineage_directory(kBranch)));
 }
 
 // A compute that was started makes no restore point before its first checkpoint.
