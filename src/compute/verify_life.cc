@@ -131,20 +131,31 @@ Result<Stretch> read_stretch(const store::Store& store, CheckedLife& life, const
     }
 }
 
+// What is wrong may lie in a later segment than the last whole record: there the next one goes on.
 Damage wal_damage(const store::Store& store, const CheckedLife& life, const Stretch& stretch) {
+    const wal::WalEnd& end = stretch.end;
     Damage damage;
-    Lsn at = stretch.end.end;
     damage.what =
-        fmt::format("WAL of incarnation {} after {}", life.life.log.incarnation, at.text());
+        fmt::format("WAL of incarnation {} after {}", life.life.log.incarnation, end.end.text());
     damage.why = stretch.broken->message();
     damage.file = incarnation_path(store, life.life.log);
     auto files = wal::WalFiles::list(store.disk(), damage.file);
-    auto timelines = files ? files->timelines_from(stretch.end.tli) : files.error();
+    auto timelines = files ? files->timelines_from(end.tli) : files.error();
     if (!timelines) return damage;
-    const wal::SegmentId* segment = files->choose(*timelines, at.value / wal::kSegmentBytes);
-    if (!segment) return damage;
+    uint64_t first = end.wrong_from.value / wal::kSegmentBytes;
+    uint64_t last = std::max(end.wrong_to.value, end.wrong_from.value + 1) - 1;
+    last /= wal::kSegmentBytes;
+    if (last > first)
+        damage.why += fmt::format("; the record goes on to {}, and may be damaged up to there",
+                                  wal::segment_name({end.tli, last}));
+    const wal::SegmentId* segment = files->choose(*timelines, first);
+    if (!segment) {
+        damage.why += fmt::format("; there is no segment {}", wal::segment_name({end.tli, first}));
+        return damage;
+    }
     damage.file = files->segments().at(*segment);
-    if (!wal::is_compressed_name(damage.file)) damage.offset = at.value % wal::kSegmentBytes;
+    if (!wal::is_compressed_name(damage.file))
+        damage.offset = end.wrong_from.value % wal::kSegmentBytes;
     return damage;
 }
 

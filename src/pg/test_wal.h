@@ -54,6 +54,7 @@ struct WalWalk {
     WalStep last = WalStep::record;
     WalStop stop = WalStop::none;
     WalPosition position;
+    uint64_t wrong_from = 0, wrong_to = 0;  // what it stopped at
 };
 
 // Steps through one window after the other until one of them is the last or the log ends.
@@ -66,6 +67,8 @@ inline WalWalk walk(WalWalker walker, const std::vector<WalWindow>& windows) {
     }
     found.stop = walker.stop();
     found.position = walker.position();
+    found.wrong_from = walker.stopped_at();
+    found.wrong_to = walker.needed();
     return found;
 }
 

@@ -115,6 +115,35 @@ bool WalWalker::fail(WalStop stop) {
     return false;
 }
 
+uint64_t WalWalker::stopped_at() const {
+    switch (stop_) {
+        case WalStop::none:
+            return at_;
+        case WalStop::empty_page:
+        case WalStop::bad_magic:
+        case WalStop::bad_page_flags:
+        case WalStop::wrong_system:
+        case WalStop::wrong_segment_size:
+        case WalStop::wrong_block_size:
+        case WalStop::wrong_page_address:
+        case WalStop::timeline_backwards:
+        case WalStop::unexpected_continuation:
+        case WalStop::inside_record:
+            return at_ == 0 ? 0 : page_of(at_ - 1);
+        // A page that does not continue the record: the record's length may be what is wrong.
+        case WalStop::missing_continuation:
+        case WalStop::wrong_continuation:
+        case WalStop::empty_record:
+        case WalStop::bad_length:
+        case WalStop::bad_resource_manager:
+        case WalStop::wrong_previous:
+        case WalStop::wrong_crc:
+        case WalStop::wrong_overwrite:
+            return record_start_;
+    }
+    return at_;
+}
+
 uint64_t WalWalker::first_start(const WalWalkerOptions& options, const WalWindow& page) {
     namespace offset = wal_page_offset;
     WalWalker walker(options, {.lsn = page.lsn});

@@ -98,6 +98,9 @@ class WalWalker {
     // The end of the last good record (or where the walk began).
     const WalPosition& position() const { return position_; }
     WalStop stop() const { return stop_; }
+    // Where what it stopped at begins: the page whose header is wrong, or the record. The bytes
+    // that were read of that end at needed(); which of them are wrong is not known.
+    uint64_t stopped_at() const;
     // Forgets what was read after position(), for bytes there that may have changed since.
     void rewind();
 

@@ -330,6 +330,10 @@ TEST_P(WalOf, StopsAtTheStartOfARecordWithAFlippedByte) {
             ++flips;
             ASSERT_TRUE(found.records.empty()) << Lsn{record.start}.text() << " byte " << at;
             ASSERT_EQ(found.position.lsn, record.start);
+            // It would go on behind all there is.
+            if (found.last != WalStep::end_of_wal || found.stop == WalStop::empty_page) return;
+            ASSERT_EQ(found.wrong_from, record.start) << at;
+            ASSERT_GT(found.wrong_to, at) << wal_stop_text(found.stop);
         });
     }
     EXPECT_GT(flips, 5000u);
@@ -351,6 +355,8 @@ TEST_P(WalOf, StopsAtAPageWithAWrongHeader) {
             byte = kept;
             ASSERT_EQ(found.last, WalStep::end_of_wal) << Lsn{page}.text() << "+" << offset;
             ASSERT_LE(found.position.lsn, page);
+            ASSERT_EQ(found.wrong_from, page) << wal_stop_text(found.stop);
+            ASSERT_GT(found.wrong_to, page + offset);
         }
     }
 }

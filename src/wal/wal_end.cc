@@ -121,11 +121,14 @@ Result<void> walk_on(const WalFiles& files, const WalWalk& walk, WalEnd& end) {
                 break;
             case pg::WalStep::need_more_data:
                 if (walk.go_on) TRY(walk.go_on());
+                end.wrong_from = end.wrong_to = Lsn{walker.needed()};
                 window = TRY(windows.at(walker.needed()));
                 if (window.size == 0) end.stopped_by = "no further segment of this cluster";
                 break;
             case pg::WalStep::end_of_wal:
                 end.stopped_by = pg::wal_stop_text(walker.stop());
+                end.wrong_from = Lsn{walker.stopped_at()};
+                end.wrong_to = Lsn{walker.needed()};
                 break;
         }
     }

@@ -16,6 +16,8 @@ struct WalEnd {
     uint32_t tli = 0;  // whose the byte before it is
     uint64_t records = 0;
     std::string stopped_by;                  // what follows it, for messages
+    Lsn wrong_from;                          // where that lies: a record, a page, a segment;
+    Lsn wrong_to;                            // and the end of what was read of it
     bool reached = false;                    // it is where the walk was to end: more may follow
     std::optional<Time> last_transaction;    // when the last one ended that is counted
     uint32_t max_prepared_transactions = 0;  // the largest that a changed setting had

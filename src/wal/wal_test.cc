@@ -137,6 +137,9 @@ TEST_P(CrashedWal, DamageBeforeASegmentThatWasBegunIsDataLoss) {
     auto end = find_end(files(incarnation_), walk());
     ASSERT_FALSE(end.ok()) << "ends at " << end->end.text() << ", " << end->stopped_by;
     EXPECT_EQ(end.error().code(), Code::data_loss);
+    WalEnd where = read_wal(files(incarnation_), walk()).end;
+    EXPECT_LT(where.wrong_from.value, first + 1'000'007);
+    EXPECT_GT(where.wrong_to.value, first + 1'000'000);
     // For a branch at a moment before it, the rest does not matter.
     EXPECT_TRUE(find_end(files(incarnation_), walk(Lsn{first + 500'000})).ok());
 }

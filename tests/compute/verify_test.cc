@@ -426,8 +426,19 @@ TEST_P(VerifyTest, DamagedAndMissingWalIsNamedWithTheMomentsBehindIt) {
     flip(next, sealed_.value % (16 << 20) + 30);
     flip(segment, inside);
 
+    // A segment's first page: the last whole record lies in the segment before.
+    flip(segment, 0);
+    damage = only_damage(false);
+    EXPECT_EQ(damage.file, segment);
+    EXPECT_EQ(damage.offset, 0u);
+    expect_named(damage, middle_);
+    flip(segment, 0);
+
     fs::rename(segment, directory_ + "/elsewhere");
-    expect_named(only_damage(false), middle_);
+    damage = only_damage(false);
+    EXPECT_TRUE(damage.why.ends_with(fs::path(segment).filename().string())) << damage.why;
+    EXPECT_NE(damage.why.find("there is no segment"), std::string::npos) << damage.why;
+    expect_named(damage, middle_);
     fs::rename(directory_ + "/elsewhere", segment);
     EXPECT_EQ(text_of(look()), "");
 }
