@@ -159,6 +159,8 @@ class Computes {
     virtual Result<uint64_t> logical_size(const LineageId& lineage) = 0;  // bytes
     // Of the disk that everything lies on.
     virtual DiskSpace disk_space() = 0;
+    // Before something is deleted: on a full disk, what was kept back for this goes.
+    virtual void make_way_for_removal() = 0;
 
     // All there are: those that are kept for others too.
     virtual Result<std::vector<LineageId>> lineages() const = 0;

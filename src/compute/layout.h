@@ -1,6 +1,7 @@
 // layout.h: where computes keep their files below the server's data directory.
 //
 //   <data>/store                  the page store
+//   <data>/ballast                room for deletions on a full disk (ballast.h)
 //   <data>/templates/<major>      where templates are made (scratch)
 //   <data>/spares                 data directories made in advance (scratch)
 //   <data>/spares/settings_check  where settings are tried out (scratch)
@@ -25,6 +26,7 @@ class Layout {
 
     const std::string& data() const { return data_; }
     std::string store_root() const { return data_ + "/store"; }
+    std::string ballast() const { return data_ + "/ballast"; }
     std::string templates() const { return data_ + "/templates"; }
     std::string spares() const { return data_ + "/spares"; }
     // Below the spares, which belong to the compute user; none of them begins with a letter.

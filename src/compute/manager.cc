@@ -109,7 +109,8 @@ Manager::Manager(ManagerOptions options, store::Store store, ComputeUser user)
       store_(std::move(store)),
       user_(std::move(user)),
       lineages_(store_, layout_, user_, installs_),
-      disk_watch_(options_.data_directory, options_.disk) {}
+      disk_watch_(options_.data_directory, options_.disk),
+      ballast_(layout_.ballast()) {}
 
 Manager::~Manager() {
     // Computes outlive the server: only the connections to their supervisors end here.
@@ -141,6 +142,8 @@ Result<std::unique_ptr<Manager>> Manager::open(ManagerOptions options) {
         if (user.switches && ::chown(path.c_str(), user.uid, user.gid) != 0)
             return errno_error(errno, fmt::format("give {} to user {}", path, user.name));
     }
+    // A full disk must not keep the server from starting: it is there that room is made.
+    Ballast(layout.ballast()).make_way(DiskWatch(options.data_directory, options.disk).look());
     TRY_CTX(check_access(user, options.data_directory, X_OK), "keep computes below {}",
             options.data_directory);
     TRY_CTX(check_access(user, options.shim, R_OK), "load the shim into computes");
@@ -329,6 +332,9 @@ Result<uint64_t> Manager::logical_size(const LineageId& id) {
 DiskSpace Manager::disk_space() {
     std::lock_guard one(watching_);
     DiskSpace space = disk_watch_.look();
+    auto filled = ballast_.fill(space);
+    if (!filled && !std::exchange(ballast_failed_, true))
+        log::warn("compute: no room is kept back for deletions: {}", filled.error().text());
     if (std::exchange(disk_told_, space.state) == space.state) return space;
     if (space.state == DiskState::enough)
         log::info("compute: the disk of {} has room again: {}", options_.data_directory,
@@ -342,6 +348,11 @@ DiskSpace Manager::disk_space() {
             space.state == DiskState::low ? "nothing new is made until there is more"
                                           : "computes only read until there is more");
     return space;
+}
+
+void Manager::make_way_for_removal() {
+    std::lock_guard one(watching_);
+    ballast_.make_way(disk_watch_.look());
 }
 
 // ---- running -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 
+#include "compute/ballast.h"
 #include "compute/channel.h"
 #include "compute/computes.h"
 #include "compute/layout.h"
@@ -65,6 +66,7 @@ class Manager final : public Computes {
     Result<void> drop_lineage(const LineageId& lineage) override;
     Result<uint64_t> logical_size(const LineageId& lineage) override;
     DiskSpace disk_space() override;
+    void make_way_for_removal() override;
     Result<std::vector<LineageId>> lineages() const override;
     Result<std::vector<LineageId>> unnamed(const std::set<LineageId>& named) const override;
     std::unique_ptr<VerifyRound> begin_verifying(Pace pace) override;
@@ -116,7 +118,9 @@ class Manager final : public Computes {
     std::mutex watching_;  // guards the watch and what it has told
     DiskState disk_told_ = DiskState::enough;
     DiskWatch disk_watch_;
-    std::mutex checking_;  // guards the directory that settings are checked in
+    Ballast ballast_;
+    bool ballast_failed_ = false;  // and that was told
+    std::mutex checking_;          // guards the directory that settings are checked in
 
     std::unique_ptr<WalCompressor> wal_compressor_;  // last, both: they end before the rest goes
     std::unique_ptr<SpareKeeper> spare_keeper_;

@@ -8,6 +8,7 @@ Result<meta::OperationRow> Core::record(meta::Session& session, OperationKind ki
                                         std::string resource_name, std::string resource_uid,
                                         std::string project_uid, bool done,
                                         std::optional<std::string> preserved_branch) {
+    if (info(kind).leaves_nothing) computes.make_way_for_removal();
     meta::OperationRow row;
     row.id = draw_uuid(environment);
     row.kind = info(kind).name;

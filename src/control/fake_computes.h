@@ -39,6 +39,7 @@ class FakeComputes : public compute::Computes {
     std::map<std::string, compute::ComputeSpec> specs;  // of the last start
     int starts = 0;
     compute::DiskSpace disk;
+    int ways_made = 0;  // for removals
 
     std::vector<int> majors() const override { return installed; }
 
@@ -93,6 +94,7 @@ class FakeComputes : public compute::Computes {
     Result<uint64_t> logical_size(const compute::LineageId&) override { return 31760384; }
 
     compute::DiskSpace disk_space() override { return disk; }
+    void make_way_for_removal() override { ++ways_made; }
     Result<std::vector<compute::LineageId>> lineages() const override {
         return std::vector<compute::LineageId>(made.begin(), made.end());
     }

@@ -30,7 +30,7 @@ enum class OperationKind : uint8_t {
 struct OperationKindInfo {
     std::string_view name;  // as stored
     ResourceKind resource;
-    bool leaves_nothing;  // its response is Empty
+    bool leaves_nothing;  // a removal: its response is Empty
 };
 
 const OperationKindInfo& info(OperationKind kind);

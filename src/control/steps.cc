@@ -29,6 +29,7 @@ std::string what_of(const OperationRow& operation) {
 Result<void> Steps::perform(const OperationRow& operation) {
     auto kind = operation_kind(operation.kind);
     if (!kind) return error(Code::data_loss, "unknown kind of operation '{}'", operation.kind);
+    if (info(*kind).leaves_nothing) core_.computes.make_way_for_removal();
     switch (*kind) {
         case OperationKind::create_project:
             return create_project(operation);

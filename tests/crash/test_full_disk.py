@@ -1,5 +1,6 @@
 """Before the disk is full: computes only read, nothing new is made, and all goes on when there is room again."""
 
+import contextlib
 import os
 import re
 
@@ -122,3 +123,37 @@ def test_a_long_writer_is_ended_before_the_wal_has_no_room():
             assert raised.value.sqlstate in ("57014", "53100"), raised.value  # canceled, or no room for a page: as quick as it was
         assert postmaster.alive() and "PANIC" not in server.postgres_log(endpoint)
         assert server.query(endpoint, "SELECT * FROM kept WHERE n = 0") == [(0, "acknowledged")]
+
+
+def take_all_room(server):
+    """To the last byte."""
+    hog = take_room(server, 4 * MB)
+    with open(hog, "ab") as file, contextlib.suppress(OSError):
+        while True:
+            os.write(file.fileno(), bytes(4096))
+    assert server.free_bytes() < MB
+    return hog
+
+
+def test_a_branch_is_deleted_though_the_last_byte_is_taken():
+    with SmallDisk(LIMITS) as server:
+        server.create_project("full")
+        server.create_branch("projects/full/branches/production", "needless")
+        go_to_sleep(server, primary("full"))
+        ballast = server.inside(server.data / "ballast")
+
+        def is_there():
+            return ballast.exists() and ballast.stat().st_blocks * 512 >= 16 * MB
+
+        processes.wait_until(is_there, "the ballast")
+        hog = take_all_room(server)
+        assert is_there(), "it is not for whoever fills the disk"
+        server.api.delete_branch(name="projects/full/branches/needless", purge=True).wait()
+        assert not ballast.exists() and "has made way" in server.log.read_text()
+
+        hog.unlink()
+        processes.wait_until(is_there, "the ballast again")
+        take_all_room(server)
+        server.restart()
+        assert not ballast.exists()
+        server.api.delete_project(name="projects/full", purge=True).wait()
