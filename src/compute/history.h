@@ -15,6 +15,7 @@
 //   H3  nothing goes while somebody holds the history. [MomentTest.NothingGoesWhileSomebodyHoldsIt]
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "store/give_back.h"
 #include "store/lineage.h"
 #include "sys/descriptor.h"
+#include "wal/wal_compression.h"
 #include "wal/wal_end.h"
 #include "wal/wal_files.h"
 
@@ -72,13 +74,16 @@ struct HistoryRounds {
 // Lets go of what only moments before `time` need, of restore points that the history's budget has
 // no room for, and of the space of what nobody can see any more. A compute may be running. Nothing
 // happens while somebody holds the history, or for a lineage that is not there.
-// The plain segments that compress_archived_wal() has made needless go too.
+// The plain segments that compress_archived_wal() has made needless go too, and WAL of lives that
+// ended is archived.
 Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time, Time now,
                           const HistoryLimits& limits, store::Origins& origins,
                           HistoryRounds& rounds);
 
-// Compresses one archived segment that lies wholly before what the next start replays; its plain
-// file stays. Answers its bytes; 0 if there is none.
-Result<uint64_t> compress_archived_wal(const store::Store& store, uint64_t lineage);
+// Compresses one archived segment that no start replays any more; its plain file stays. Answers its
+// bytes; 0 if there is none, or it was told not to go on (wal_compression.h).
+Result<uint64_t> compress_archived_wal(const store::Store& store, uint64_t lineage,
+                                       const std::function<bool()>& go_on,
+                                       wal::Unreadable& unreadable);
 
 }  // namespace tarn::compute

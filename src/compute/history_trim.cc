@@ -212,8 +212,14 @@ Result<std::optional<store::RestorePointId>> let_go_before(const store::Store& s
     if (!alone) return std::optional<store::RestorePointId>();
     TRY(check_all_are_known(store, lineage, TRY(store.incarnations(lineage))));
     auto lives = TRY(lives_of(store, lineage));
-    for (const Life& life : lives)
-        TRY(wal::remove_compressed(store.disk(), archive_path(store, life.log)));
+    for (const Life& life : lives) {
+        std::string archive = archive_path(store, life.log);
+        if (!life.is_newest())
+            TRY(wal::archive_ended(store.disk(),
+                                   incarnation_path(store, life.log) + "/" + store::kWalDirectory,
+                                   archive, life.end));
+        TRY(wal::remove_compressed(store.disk(), archive));
+    }
     auto oldest = TRY(oldest_needed(store, lives, time));
     if (!oldest) return std::optional(store::RestorePointId{lives.front().log, 1});
     const Life& first = lives[oldest->life];
@@ -240,17 +246,22 @@ Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time
     return make_room(store, lineage, *oldest, now, limits, origins, rounds);
 }
 
-Result<uint64_t> compress_archived_wal(const store::Store& store, uint64_t lineage) {
-    std::optional<Lsn> redo;  // read when there is something to do: it is a large file
-    for (uint32_t number : TRY(store.incarnations(lineage))) {
+Result<uint64_t> compress_archived_wal(const store::Store& store, uint64_t lineage,
+                                       const std::function<bool()>& go_on,
+                                       wal::Unreadable& unreadable) {
+    auto numbers = TRY(store.incarnations(lineage));
+    for (uint32_t number : numbers) {
         std::string archive = archive_path(store, {lineage, number});
-        bool has_work = TRY(wal::has_uncompressed(store.disk(), archive));
+        bool has_work = TRY(wal::has_uncompressed(store.disk(), archive, unreadable));
         if (!has_work) continue;
-        if (!redo)
-            redo =
+        // No start replays what a life that has ended wrote. Of the newest restore point, a large
+        // file, only where there is something to do.
+        Lsn below = kNoLimit;
+        if (number == numbers.back())
+            below =
                 TRY(control_of(TRY(store.newest_restore_point(lineage)))).file.checkpoint_copy.redo;
-        uint64_t bytes = TRY(wal::compress_next(store.disk(), archive, *redo));
-        if (bytes > 0) return bytes;
+        uint64_t bytes = TRY(wal::compress_next(store.disk(), archive, {below, go_on, unreadable}));
+        if (bytes > 0 || !go_on()) return bytes;
     }
     return uint64_t{0};
 }

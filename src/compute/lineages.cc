@@ -161,7 +161,7 @@ Result<void> Lineages::trim_history(uint64_t lineage, Time time, const HistoryLi
 }
 
 Result<void> Lineages::drop(uint64_t lineage) {
-    std::lock_guard no_compressing(compressing_);
+    auto no_compressing = stop_compressing();
     std::lock_guard no_trimming(trimming_);  // waited for before anybody waits for this
     std::lock_guard one(births_);
     ActAs acting(user_);
@@ -174,7 +174,7 @@ Result<void> Lineages::drop(uint64_t lineage) {
 }
 
 Result<void> Lineages::remove_leftovers() {
-    std::lock_guard no_compressing(compressing_);
+    auto no_compressing = stop_compressing();
     std::lock_guard no_trimming(trimming_);  // waited for before anybody waits for this
     std::lock_guard one(births_);
     ActAs acting(user_);
@@ -230,10 +230,19 @@ Result<std::vector<uint64_t>> Lineages::all() const {
     return store_.lineages();
 }
 
-Result<uint64_t> Lineages::compress_wal(uint64_t lineage) {
+Result<uint64_t> Lineages::compress_wal(uint64_t lineage, const std::function<bool()>& go_on) {
+    if (waiting_ > 0) return uint64_t{0};
     std::lock_guard one(compressing_);
     if (!is_made(store_, lineage)) return uint64_t{0};
-    return compress_archived_wal(store_, lineage);
+    return compress_archived_wal(
+        store_, lineage, [&] { return waiting_ == 0 && go_on(); }, unreadable_wal_);
+}
+
+std::unique_lock<std::mutex> Lineages::stop_compressing() {
+    ++waiting_;
+    std::unique_lock lock(compressing_);
+    --waiting_;
+    return lock;
 }
 
 }  // namespace tarn::compute

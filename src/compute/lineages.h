@@ -7,7 +7,9 @@
 // Threads: any. Creating and dropping queue up; who reads history holds it (history.h).
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -20,6 +22,7 @@
 #include "compute/user.h"
 #include "store/lineage.h"
 #include "store/origins.h"
+#include "wal/wal_compression.h"
 
 namespace tarn::compute {
 
@@ -51,12 +54,14 @@ class Lineages {
 
     Result<std::vector<uint64_t>> all() const;
     // Compresses one segment of what the lineage has archived and no start needs soon; the plain
-    // one goes with the next trim_history(). Answers its bytes; 0 if there is none left.
-    Result<uint64_t> compress_wal(uint64_t lineage);
+    // one goes with the next trim_history(). Answers its bytes; 0 if there is none left, or it was
+    // told not to go on, which is asked in between.
+    Result<uint64_t> compress_wal(uint64_t lineage, const std::function<bool()>& go_on);
 
   private:
     bool stays(uint64_t lineage) const;
     Result<void> sweep_dropped();
+    std::unique_lock<std::mutex> stop_compressing();
     Result<void> trim_one(uint64_t lineage, Time time, const HistoryLimits& limits);
     HistoryCost look_at_cost(uint64_t lineage, const Result<void>& trimmed);
     void note_cost(uint64_t lineage, HistoryCost cost);
@@ -66,9 +71,11 @@ class Lineages {
     const Layout& layout_;
     const ComputeUser& user_;
     const std::map<int, PostgresInstall>& installs_;
-    std::mutex compressing_;  // one segment at a time; taken before the other two
-    std::mutex births_;       // creating and dropping, one at a time
-    std::mutex trimming_;     // one history at a time
+    std::atomic<int> waiting_ = 0;    // for the one below, which is given up for them
+    std::mutex compressing_;          // one segment at a time; taken before the other two
+    wal::Unreadable unreadable_wal_;  // under compressing_
+    std::mutex births_;               // creating and dropping, one at a time
+    std::mutex trimming_;             // one history at a time
     std::map<uint64_t, HistoryRounds> rounds_;
     store::Origins origins_;
     std::chrono::steady_clock::time_point looked_{};  // at the origins

@@ -159,7 +159,8 @@ Result<std::unique_ptr<Manager>> Manager::open(ManagerOptions options) {
     manager->spare_keeper_ = std::make_unique<SpareKeeper>(
         manager->store_, manager->layout_.spares(), manager->user_, manager->majors());
     manager->wal_compressor_ = std::make_unique<WalCompressor>(
-        manager->lineages_, manager->user_, manager->options_.wal_compression_round);
+        manager->lineages_, manager->user_, manager->options_.wal_compression_round,
+        DiskWatch(manager->options_.data_directory, manager->options_.disk));
     return manager;
 }
 

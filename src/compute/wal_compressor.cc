@@ -33,10 +33,12 @@ void wait(const std::stop_token& stop, Span span) {
 
 }  // namespace
 
-WalCompressor::WalCompressor(Lineages& lineages, const ComputeUser& user, Span round)
+WalCompressor::WalCompressor(Lineages& lineages, const ComputeUser& user, Span round,
+                             DiskWatch disk)
     : lineages_(lineages),
       user_(user),
       round_(round),
+      disk_(std::move(disk)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 void WalCompressor::run(const std::stop_token& stop) {
@@ -45,17 +47,19 @@ void WalCompressor::run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
         auto all = lineages_.all();
         if (!all) log::warn("compute: compress WAL: {}", all.error().text());
-        for (uint64_t lineage : all ? *all : std::vector<uint64_t>()) {
-            for (uint64_t bytes = 1; bytes > 0 && !stop.stop_requested();) {
-                auto compressed = lineages_.compress_wal(lineage);
-                if (!compressed)
-                    log::warn("compute: compress the WAL of lineage {}: {}", lineage_text(lineage),
-                              compressed.error().text());
-                bytes = compressed ? *compressed : 0;
-                wait(stop, std::chrono::microseconds{bytes * 1'000'000 / kBytesPerSecond});
-            }
-        }
+        for (uint64_t lineage : all ? *all : std::vector<uint64_t>()) compress(stop, lineage);
         wait(stop, round_);
+    }
+}
+
+void WalCompressor::compress(const std::stop_token& stop, uint64_t lineage) {
+    for (uint64_t bytes = 1; bytes > 0 && !stop.stop_requested() && !is_critical();) {
+        auto compressed = lineages_.compress_wal(lineage, [&] { return !stop.stop_requested(); });
+        if (!compressed)
+            log::warn("compute: compress the WAL of lineage {}: {}", lineage_text(lineage),
+                      compressed.error().text());
+        bytes = compressed ? *compressed : 0;
+        wait(stop, std::chrono::microseconds{bytes * 1'000'000 / kBytesPerSecond});
     }
 }
 

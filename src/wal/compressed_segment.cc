@@ -2,7 +2,9 @@
 
 #include <zstd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "base/crc32c.h"
 
@@ -12,6 +14,7 @@ namespace {
 
 // The fastest that still finds most: see docs/benchmarks.md.
 constexpr int kLevel = 1;
+constexpr size_t kPartBytes = 1 << 20;
 // No segment is longer: what a damaged length asks for is not allocated.
 constexpr uint64_t kMostPlainBytes = kSegmentBytes;
 
@@ -43,18 +46,47 @@ Error damaged(const std::string& path, std::string_view why) {
 
 }  // namespace
 
-Result<std::string> compress_segment(SegmentId segment, std::string_view plain) {
+namespace {
+
+struct FreeContext {
+    void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+};
+
+// Fills `output` with a zstd frame, a part of `plain` at a time; false if it is not to go on.
+Result<bool> compress_parts(std::string_view plain, ZSTD_outBuffer& output,
+                            const std::function<bool()>& go_on) {
+    std::unique_ptr<ZSTD_CCtx, FreeContext> context(ZSTD_createCCtx());
+    if (!context) return error(Code::internal, "zstd has no memory");
+    ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, kLevel);
+    ZSTD_CCtx_setPledgedSrcSize(context.get(), plain.size());
+    ZSTD_inBuffer input{plain.data(), 0, 0};
+    for (size_t left = 1; left != 0;) {
+        if (!go_on()) return false;
+        input.size = std::min(plain.size(), input.pos + kPartBytes);
+        bool last = input.size == plain.size();
+        left = ZSTD_compressStream2(context.get(), &output, &input,
+                                    last ? ZSTD_e_end : ZSTD_e_continue);
+        if (ZSTD_isError(left)) return error(Code::internal, "{}", ZSTD_getErrorName(left));
+        if (output.pos == output.size) return error(Code::internal, "its frame is too long");
+        if (!last) left = 1;
+    }
+    return true;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> compress_segment(SegmentId segment, std::string_view plain,
+                                                    const std::function<bool()>& go_on) {
     if (plain.size() > kMostPlainBytes)
         return error(Code::invalid_argument, "compress WAL segment {}: it has {} bytes",
                      segment_name(segment), plain.size());
-    std::string file(sizeof(CompressedHeader) + ZSTD_compressBound(plain.size()), '\0');
-    size_t size =
-        ZSTD_compress(file.data() + sizeof(CompressedHeader),
-                      file.size() - sizeof(CompressedHeader), plain.data(), plain.size(), kLevel);
-    if (ZSTD_isError(size))
-        return error(Code::internal, "compress WAL segment {}: {}", segment_name(segment),
-                     ZSTD_getErrorName(size));
-    file.resize(sizeof(CompressedHeader) + size);
+    // What a frame made in parts may take more than one made in one go is next to nothing.
+    std::string file(sizeof(CompressedHeader) + ZSTD_compressBound(plain.size()) + 4096, '\0');
+    ZSTD_outBuffer output{file.data(), file.size(), sizeof(CompressedHeader)};
+    bool done = TRY_CTX(compress_parts(plain, output, go_on), "compress WAL segment {}",
+                        segment_name(segment));
+    if (!done) return std::optional<std::string>();
+    file.resize(output.pos);
     CompressedHeader header{.magic = kCompressedMagic,
                             .version = kCompressedVersion,
                             .crc = 0,
@@ -66,7 +98,7 @@ Result<std::string> compress_segment(SegmentId segment, std::string_view plain) 
     std::memcpy(file.data(), &header, sizeof header);
     header.crc = crc_of(file);
     std::memcpy(file.data(), &header, sizeof header);
-    return file;
+    return std::optional(std::move(file));
 }
 
 Result<std::string> decompress_segment(SegmentId segment, std::string_view file,

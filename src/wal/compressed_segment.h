@@ -8,6 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,7 +34,9 @@ struct CompressedHeader {
 };
 static_assert(sizeof(CompressedHeader) == 48);
 
-Result<std::string> compress_segment(SegmentId segment, std::string_view plain);
+// Nothing if `go_on`, which is asked after each megabyte, says no.
+Result<std::optional<std::string>> compress_segment(SegmentId segment, std::string_view plain,
+                                                    const std::function<bool()>& go_on);
 // `path` is for messages.
 Result<std::string> decompress_segment(SegmentId segment, std::string_view file,
                                        const std::string& path);

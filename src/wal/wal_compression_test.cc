@@ -30,16 +30,17 @@ std::string contents_of(uint64_t seed, size_t bytes) {
 TEST(CompressedSegment, ComesBackAsItWas) {
     for (size_t bytes : {size_t{0}, size_t{1}, size_t{100'000}, size_t{kSegmentBytes}}) {
         std::string plain = contents_of(bytes, bytes);
-        auto file = compress_segment({7, 42}, plain);
+        auto file = compress_segment({7, 42}, plain, [] { return true; });
         ASSERT_TRUE(file.ok()) << file.error().text();
-        auto again = decompress_segment({7, 42}, *file, "it");
+        auto again = decompress_segment({7, 42}, file->value(), "it");
         ASSERT_TRUE(again.ok()) << again.error().text();
         EXPECT_TRUE(*again == plain) << bytes;
     }
 }
 
 TEST(CompressedSegment, EveryDamagedByteIsDataLoss) {
-    const std::string file = compress_segment({7, 42}, contents_of(1, 2000)).value();
+    const std::string file =
+        compress_segment({7, 42}, contents_of(1, 2000), [] { return true; })->value();
     auto is_refused = [](SegmentId segment, const std::string& bytes) {
         auto plain = decompress_segment(segment, bytes, "it");
         return !plain.ok() && plain.error().code() == Code::data_loss;
@@ -77,7 +78,8 @@ class WalCompression : public ::testing::Test {
     uint64_t compress_below(uint64_t number) {
         uint64_t all = 0;
         for (;;) {
-            auto bytes = compress_next(sys::real_disk(), archive_, Lsn{number * kSegmentBytes});
+            auto bytes = compress_next(sys::real_disk(), archive_,
+                                       {Lsn{number * kSegmentBytes}, go_on_, unreadable_});
             EXPECT_TRUE(bytes.ok()) << bytes.error().text();
             if (!bytes.ok() || *bytes == 0) return all;
             all += *bytes;
@@ -96,6 +98,8 @@ class WalCompression : public ::testing::Test {
 
     std::string directory_, archive_;
     std::map<uint64_t, std::string> plain_;
+    std::function<bool()> go_on_ = [] { return true; };
+    Unreadable unreadable_;
 };
 
 TEST_F(WalCompression, IsReadAsThePlainOneWas) {
@@ -140,6 +144,55 @@ TEST_F(WalCompression, ACopyHasPlainSegmentsOnly) {
         }
         EXPECT_EQ(sys::list_names(sys::real_disk(), target)->size(), 3u);
     }
+}
+
+TEST_F(WalCompression, WhatAnEndedLifeLeftIsArchived) {
+    std::string wal = directory_ + "/wal";
+    fs::rename(plain(4), wal + "/" + segment_name({1, 4}));
+    fs::rename(plain(5), wal + "/" + segment_name({1, 5}));
+    std::ofstream(wal + "/00000002.history") << "1";
+    WalFiles before = files();
+    // As a crash in between leaves it.
+    fs::create_hard_link(wal + "/" + segment_name({1, 4}), plain(4));
+    for (int again = 0; again < 2; ++again) {
+        ASSERT_TRUE(archive_ended(sys::real_disk(), wal, archive_, Lsn{5 * kSegmentBytes}).ok());
+        EXPECT_EQ(*sys::list_names(sys::real_disk(), wal),
+                  (std::vector<std::string>{segment_name({1, 5}), "00000002.history"}))
+            << "what was made ahead is nobody's";
+    }
+    for (uint64_t number : {3u, 4u, 5u}) {
+        EXPECT_TRUE(read(files(), number).value() == plain_[number]) << number;
+        EXPECT_TRUE(read(before, number).value() == plain_[number]) << number << ", listed before";
+    }
+    Lsn all{~uint64_t{0}};
+    ASSERT_TRUE(archive_ended(sys::real_disk(), archive_, directory_ + "/nowhere", all).ok());
+    EXPECT_TRUE(fs::exists(plain(3)));
+}
+
+TEST_F(WalCompression, OneThatCannotBeReadIsPassedOver) {
+    fs::remove(plain(3));
+    fs::create_directory(plain(3));  // reading it is an I/O error
+    EXPECT_EQ(compress_below(6), 2 * kSegmentBytes);
+    EXPECT_EQ(unreadable_, Unreadable{plain(3)}) << "and is named once";
+    EXPECT_FALSE(fs::exists(compressed(3)));
+    EXPECT_FALSE(has_uncompressed(sys::real_disk(), archive_, unreadable_).value());
+    EXPECT_TRUE(has_uncompressed(sys::real_disk(), archive_, {}).value());
+}
+
+TEST_F(WalCompression, EndsInTheMiddleWhenItIsToldTo) {
+    std::vector<size_t> asked;
+    for (size_t limit = 0; limit < 40; limit += 3) {
+        size_t asks = 0;
+        go_on_ = [&] { return ++asks <= limit; };
+        uint64_t bytes = compress_below(4);
+        asked.push_back(asks);
+        if (bytes > 0) break;
+        EXPECT_EQ(sys::list_names(sys::real_disk(), archive_)->size(), 3u) << "nothing is left";
+    }
+    EXPECT_GT(asked.back(), 32u) << "before each megabyte that is read or compressed";
+    EXPECT_TRUE(fs::exists(compressed(3)));
+    remove_plain();
+    EXPECT_TRUE(read(files(), 3).value() == plain_[3]);
 }
 
 TEST_F(WalCompression, DamageIsNamedAndNeverRead) {

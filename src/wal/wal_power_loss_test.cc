@@ -101,7 +101,10 @@ class Carrying {
 
   private:
     Result<void> compress() {
-        while (TRY(compress_next(disk, kArchive, Lsn{~uint64_t{0}})) > 0) continue;
+        Unreadable unreadable;
+        auto go_on = [] { return true; };
+        CompressionRequest request{Lsn{~uint64_t{0}}, go_on, unreadable};
+        while (TRY(compress_next(disk, kArchive, request)) > 0) continue;
         return remove_compressed(disk, kArchive);
     }
 

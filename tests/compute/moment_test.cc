@@ -266,6 +266,41 @@ TEST_P(MomentTest, IsOpenedFromCompressedWal) {
     EXPECT_NE(refused.find(".zst"), std::string::npos) << refused;
 }
 
+TEST_P(MomentTest, WalOfALifeThatEndedIsCompressedToo) {
+    start_with_table();
+    for (int round = 0; round < 2; ++round) {
+        value("ep-main", "SELECT pg_switch_wal()");
+        add(fmt::format("round {}", round), "ep-main", kRoot);
+    }
+    kill_all();
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    add("the next life", "ep-main", kRoot);
+    size_t before = count_files(".restore"), segments = count_wal("00000001");
+    ASSERT_GE(segments, 3u);
+    value("ep-main", "CHECKPOINT");
+    while (count_files(".restore") == before) std::this_thread::yield();
+
+    // Three segments were written to; more were made ahead.
+    std::string archive =
+        fmt::format("{}/store/lineages/{}/00000001/wal_archive", directory_, kRoot);
+    auto count = [&](bool compressed) {
+        return std::count_if(fs::directory_iterator(archive), {}, [&](const auto& entry) {
+            return entry.path().string().ends_with(".zst") == compressed;
+        });
+    };
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (count(true) < 3 || count(false) > 0) {
+        ASSERT_LT(std::chrono::steady_clock::now(), deadline) << count(true) << " are compressed";
+        ASSERT_OK(manager_->trim_history(kRoot, known_[0].time - std::chrono::hours(1)));
+        std::this_thread::yield();
+    }
+    EXPECT_LE(count_wal("00000001"), segments);
+    for (const Known& known : known_) expect_as_known(known, known.lsn);
+    kill_all();
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), known_.back().rows);
+}
+
 // H2
 TEST_P(MomentTest, HistoryThatIsLetGoOfTakesItsFilesAndNoOther) {
     start_with_table();

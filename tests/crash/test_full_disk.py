@@ -53,6 +53,10 @@ def incarnations(server):
     return len(list(server.inside(server.data / "store/lineages").glob("*/*/incarnation")))
 
 
+def compressed(server):
+    return {p.name for p in server.inside(server.data / "store/lineages").glob("*/*/wal_archive/*.zst")}
+
+
 @pytest.mark.parametrize("major", MAJORS)
 def test_computes_only_read_while_the_disk_is_nearly_full(major):
     with SmallDisk(LIMITS) as server:
@@ -81,6 +85,7 @@ def test_computes_only_read_while_the_disk_is_nearly_full(major):
         assert status["disk"]["state"] == "critical"
         (shown,) = status["projects"][0]["branches"][0]["endpoints"]
         assert shown["state"] == "running" and shown["reason"].startswith("read-only: the disk is nearly full")
+        made = compressed(server)
         for make in (lambda: server.create_branch("projects/full/branches/production", "more"),
                      lambda: server.create_project("more", major)):
             with pytest.raises(DatabricksError, match=r"0\.\d+ GiB of 1\.0 GiB are free") as refused:
@@ -99,6 +104,7 @@ def test_computes_only_read_while_the_disk_is_nearly_full(major):
         wait_for_no_writes(server, endpoint)
         postmaster = server.postgres_of(endpoint)[0]
 
+        assert compressed(server) == made, "a compressed segment takes room before it gives some"
         server.inside(server.data / "hog").unlink()
         server.grow()
         processes.wait_until(lambda: writes(server, endpoint), "writes again", 30)
