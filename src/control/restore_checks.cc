@@ -25,24 +25,31 @@ constexpr std::string_view kLastKey = "restore_check_time";
 constexpr size_t kRelationsAtOnce = 200;
 
 // In a schema of its own: the branch may have the extension somewhere already. What is found in one
-// relation, or fails there, is told, and the next one looked at.
+// relation, or fails there, is told, and the next one looked at. The last row of each says whether
+// amcheck has looked at it: to its end, or to where it found damage.
 constexpr const char* kInstall = R"sql(
     DROP EXTENSION IF EXISTS amcheck CASCADE;
     CREATE SCHEMA tarn_restore_check;
     CREATE EXTENSION amcheck SCHEMA tarn_restore_check;
-    CREATE FUNCTION tarn_restore_check.look(relation oid, is_index boolean) RETURNS SETOF text
+    CREATE FUNCTION tarn_restore_check.look(relation oid, is_index boolean)
+    RETURNS TABLE (failure text, looked_at boolean)
     LANGUAGE plpgsql AS $look$
     BEGIN
         IF is_index THEN
             PERFORM tarn_restore_check.bt_index_check(relation::regclass, true);
         ELSE
             RETURN QUERY
-                SELECT format('block %s, item %s: %s', blkno, coalesce(offnum::text, '-'), msg)
+                SELECT format('block %s, item %s: %s', blkno, coalesce(offnum::text, '-'), msg),
+                       false
                 FROM tarn_restore_check.verify_heapam(relation::regclass, check_toast := true)
                 LIMIT 20;
         END IF;
-    EXCEPTION WHEN OTHERS THEN
-        RETURN NEXT SQLERRM;
+        RETURN QUERY SELECT '', true;
+    EXCEPTION
+        WHEN data_corrupted OR index_corrupted THEN
+            RETURN QUERY SELECT SQLERRM, true;
+        WHEN OTHERS THEN
+            RETURN QUERY SELECT SQLERRM, false;
     END $look$)sql";
 constexpr const char* kDatabases =
     "SELECT datname FROM pg_database WHERE datallowconn ORDER BY datname";
@@ -58,8 +65,8 @@ constexpr const char* kRelations =
 // `relations`: "oid,is_index" of each, as rows of an SQL VALUES list.
 std::string look_at(const std::string& relations) {
     return fmt::format(
-        "SELECT CASE WHEN is_index THEN 'index ' ELSE 'table ' END || oid::regclass, failure "
-        "FROM (VALUES {}) r(oid, is_index), tarn_restore_check.look(r.oid, is_index) f(failure)",
+        "SELECT CASE WHEN is_index THEN 'index ' ELSE 'table ' END || oid::regclass, failure, "
+        "looked_at FROM (VALUES {}) r(oid, is_index), tarn_restore_check.look(r.oid, is_index)",
         relations);
 }
 
@@ -254,9 +261,11 @@ Result<void> RestoreChecks::look_at_database(const std::string& uid, const std::
         for (size_t i = at; i < end; ++i)
             some += fmt::format("{}({}::oid, {})", i == at ? "" : ", ", relations[i][0],
                                 relations[i][1] == "t");
-        for (const auto& row : TRY(query(uid, database, look_at(some))))
-            found.add(fmt::format("{} of database {}: {}", row[0], database, row[1]));
-        found.relations += static_cast<int64_t>(end - at);
+        for (const auto& row : TRY(query(uid, database, look_at(some)))) {
+            if (!row[1].empty())
+                found.add(fmt::format("{} of database {}: {}", row[0], database, row[1]));
+            if (row[2] == "t") ++found.relations;
+        }
     }
     return {};
 }

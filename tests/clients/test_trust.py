@@ -11,6 +11,7 @@ from harness.server import TARN, Server, primary
 
 BLOCK = 8192
 BRANCH = "projects/{}/branches/{}"
+NOW = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 
 @pytest.fixture(scope="module")
@@ -215,18 +216,27 @@ def test_a_restore_check_finds_what_no_checksum_can(own):
         admin.execute("CREATE EXTENSION amcheck")
     good = cli(own, "check-restore", branch)
     assert good.returncode == 0 and "GOOD" in good.stdout, good.stdout + good.stderr
+    # What cannot be looked at is a failure, and does not count as looked at.
+    own.query(primary("checked"), "CREATE OR REPLACE FUNCTION f(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS "
+                                  "'BEGIN RAISE ''it does not want to''; END'")
+    (now,), = own.query(primary("checked"), NOW)
+    unseen = cli(own, "check-restore", branch, "--time", now)
+    assert unseen.returncode == 7 and "misfit of database databricks_postgres: it does not want to" in unseen.stdout, unseen.stdout
+    check = get(own, "checked")["restore_check"]
+    assert check["failure_count"] == 1 and check["relations"] > 100
+    seen = check["relations"]
     own.query(primary("checked"), "CREATE OR REPLACE FUNCTION f(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT -n'")
-    (now,), = own.query(primary("checked"), "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+    (now,), = own.query(primary("checked"), NOW)
     bad = cli(own, "check-restore", branch, "--time", now)
     assert bad.returncode == 7, bad.stdout + bad.stderr
     assert "index misfit of database databricks_postgres: " in bad.stdout, bad.stdout
     check = get(own, "checked")["restore_check"]
-    assert check["result"] == "FAILED" and check["failure_count"] == 1 and check["relations"] > 100
+    assert check["result"] == "FAILED" and check["failure_count"] == 1 and check["relations"] == seen + 1
     assert check["good_time"] < check["time"] and "index misfit" in check["failures"][0]
     assert f"control: restore check of branch {branch} at " in own.log.read_text()
     nothing_hidden(own)
     own.query(primary("checked"), "DROP TABLE t")
-    (now,), = own.query(primary("checked"), "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+    (now,), = own.query(primary("checked"), NOW)
     assert cli(own, "check-restore", branch, "--time", now).returncode == 0
     refused = cli(own, "check-restore", branch, "--time", "2001-01-01T00:00:00Z")
     assert refused.returncode == 2 and "before your project was created" in refused.stderr, refused.stderr
