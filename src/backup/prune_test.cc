@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "objects/directory_store.h"
+#include "sys/files.h"
 
 namespace tarn::backup {
 namespace {
@@ -144,6 +145,45 @@ TEST_F(PruneTest, ABackupThatWasTakenForDeadNoticesIt) {
     backup.end();
     ASSERT_TRUE(backup.begin().ok());
     EXPECT_FALSE(*backup.met_pruning()) << "that was before";
+}
+
+// Y1
+TEST_F(PruneTest, APruningThatLooksDeadIsNotTrusted) {
+    back_up("a", {"a"});
+    auto first = store(), second = store();
+    Turn pruning(*first, clock_, Turn::Kind::pruning);
+    ASSERT_TRUE(pruning.begin().ok());
+    clock_.advance(Turn::kFresh + 1min);  // it hangs
+    {
+        Turn backup(*second, clock_, Turn::Kind::backup);
+        ASSERT_TRUE(backup.begin().ok());
+        EXPECT_TRUE(*backup.met_pruning()) << "it may go on with what it was about to remove";
+        EXPECT_EQ(pruning.keep().error().code(), Code::unavailable) << "and removes nothing more";
+    }
+    // A later one takes its object away, but not soon.
+    ASSERT_TRUE(prune(1h).ok());
+    EXPECT_EQ(store()->list("running/")->size(), 2u);
+    clock_.advance(25h);
+    ASSERT_TRUE(prune(1h).ok());
+    EXPECT_EQ(store()->list("running/")->size(), 1u) << "the last one's trace";
+    Turn backup(*second, clock_, Turn::Kind::backup);
+    ASSERT_TRUE(backup.begin().ok());
+    EXPECT_FALSE(*backup.met_pruning());
+}
+
+TEST_F(PruneTest, LeftoversOfDeadWritersGo) {
+    back_up("a", {"a"});
+    std::string directory = place_ + "/backups";
+    auto leave = [&](Time begun) {
+        std::string path = fmt::format("{}/.half.{:016x}.0123456789abcdef", directory,
+                                       begun.time_since_epoch().count());
+        EXPECT_TRUE(sys::write_scratch(sys::real_disk(), path, "half").ok());
+        return path;
+    };
+    auto dead = leave(clock_.now() - 25h), lives = leave(clock_.now() - 23h);
+    ASSERT_TRUE(prune(1h).ok());
+    EXPECT_FALSE(std::filesystem::exists(dead));
+    EXPECT_TRUE(std::filesystem::exists(lives));
 }
 
 TEST_F(PruneTest, AClockThatIsAheadMakesNobodyDead) {

@@ -1,5 +1,6 @@
 #include "backup/turn.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -15,6 +16,7 @@ constexpr std::string_view kRunning = "running/";
 constexpr std::string_view kTrace = "running/pruned-";
 constexpr Span kRenewed = std::chrono::minutes{5};
 constexpr Span kHeldUp = std::chrono::minutes{20};  // well before it looks dead to others
+constexpr Span kDeadForSure = std::chrono::hours{24};
 constexpr std::chrono::milliseconds kBetweenLooks{500};
 
 constexpr std::string_view name_of(Turn::Kind kind) {
@@ -107,16 +109,22 @@ Result<void> Turn::keep() {
     return put();
 }
 
+// One that has not ended and is not in the way looks dead.
 Result<bool> Turn::met_pruning() {
-    return TRY(look()).traces != traces_ || was_held_up();
+    auto now = TRY(look()).traces;
+    bool unended = std::any_of(now.begin(), now.end(), [](const std::string& trace) {
+        return trace.starts_with(prefix_of(Kind::pruning));
+    });
+    return unended || now != traces_ || was_held_up();
 }
 
 // Others that began before it and look later find a name that is new to them.
 Result<void> Turn::leave_trace() {
     std::string name = new_name(kTrace, clock_.now());
     TRY(store_.put(name, name));
+    std::string dead = prefix_of(Kind::pruning) + sortable(clock_.now() - kDeadForSure);
     for (const std::string& earlier : traces_)
-        if (earlier.starts_with(kTrace)) TRY(store_.remove(earlier));
+        if (earlier.starts_with(kTrace) || earlier < dead) TRY(store_.remove(earlier));
     return {};
 }
 

@@ -10,9 +10,16 @@
 // that far behind, may be taken for dead. So a pruning leaves a trace that no clock decides about
 // (running/pruned-...), and a backup looks for new ones at its end: met_pruning().
 //
+// A pruning that is held up in the removal of one object, for so long that it looks dead, removes
+// that one when it goes on. So a backup that finds the object of a pruning that has not ended looks
+// at its end whether all is there. What is left: a removal that was asked for half an hour before a
+// backup began, and is carried out after it has ended, takes an object from it. No place that is
+// known does so; the next backup sends such an object again.
+//
 // Invariants
 //   Y1  a backup that says that it is done has all its objects, whatever was pruned meanwhile.
-//       [PruneTest.ABackupAndAPruningNeverMeet, PruneTest.ABackupThatWasTakenForDeadNoticesIt]
+//       [PruneTest.ABackupAndAPruningNeverMeet, PruneTest.ABackupThatWasTakenForDeadNoticesIt,
+//       PruneTest.APruningThatLooksDeadIsNotTrusted]
 #pragma once
 
 #include <chrono>
@@ -43,7 +50,7 @@ class Turn {
     // Often, while it goes on. unavailable if the last time was too long ago: others may have taken
     // this one for dead.
     Result<void> keep();
-    // May objects have been removed since begin()?
+    // May objects have been removed since begin(), or be removed still?
     Result<bool> met_pruning();
     void end();
 

@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <optional>
+#include <string_view>
 
+#include "sys/clock.h"
 #include "sys/files.h"
 #include "sys/randomness.h"
 
@@ -16,6 +20,32 @@ namespace {
 std::pair<std::string, std::string> split(const std::string& path) {
     auto slash = path.rfind('/') + 1;
     return {path.substr(0, slash), path.substr(slash)};
+}
+
+// ".<name>.<when it was begun, in microseconds>.<a random number>", both of 16 hexadecimal digits.
+std::string name_beside(const std::string& last) {
+    return fmt::format(".{}.{:016x}.{:016x}", last,
+                       sys::real_clock().now().time_since_epoch().count(),
+                       sys::real_random().number());
+}
+
+// Takes ".<16 hexadecimal digits>" off the end of a name; nothing if it does not end so.
+std::optional<uint64_t> take_number(std::string_view& name) {
+    constexpr size_t kDigits = 16;
+    if (name.size() <= kDigits + 1 || name[name.size() - kDigits - 1] != '.') return std::nullopt;
+    std::string_view digits = name.substr(name.size() - kDigits);
+    uint64_t number = 0;
+    auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
+    if (failure != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+    name.remove_suffix(kDigits + 1);
+    return number;
+}
+
+// When a file beside an object was begun; nothing if it is none. Those of an earlier version do not
+// say it: they are old.
+std::optional<Time> begun(std::string_view name) {
+    if (!name.starts_with('.') || !take_number(name)) return std::nullopt;
+    return Time{Span{static_cast<int64_t>(take_number(name).value_or(0))}};
 }
 
 Error too_large(const std::string& name, uint64_t bytes) {
@@ -45,8 +75,7 @@ Result<void> DirectoryStore::put(const std::string& name, std::string_view bytes
     directory.pop_back();
     TRY(prepare(directory));
     // Nobody else's: two may put one object at once.
-    std::string beside =
-        fmt::format("{}/.{}.{:016x}", directory, last, sys::real_random().number());
+    std::string beside = directory + "/" + name_beside(last);
     auto written = [&]() -> Result<void> {
         auto file = TRY(sys::File::open(*disk_, beside, O_WRONLY | O_CREAT | O_EXCL));
         TRY(file.write(bytes.data(), bytes.size(), 0));
@@ -115,6 +144,29 @@ Result<void> DirectoryStore::remove(const std::string& name) {
     std::string directory = split(path).first;
     directory.pop_back();
     return sys::sync_directory(*disk_, directory, sys::SyncSite::object_directory);
+}
+
+Result<size_t> DirectoryStore::remove_leftovers(Time before) {
+    return remove_leftovers_below(directory_, before);
+}
+
+Result<size_t> DirectoryStore::remove_leftovers_below(const std::string& directory, Time before) {
+    size_t removed = 0;
+    for (const std::string& name : TRY(sys::list_names_if_any(*disk_, directory))) {
+        std::string path = directory + "/" + name;
+        if (!name.starts_with('.')) {
+            auto below = remove_leftovers_below(path, before);
+            if (!below && below.error().os_errno() == ENOTDIR) continue;
+            removed += TRY(std::move(below));
+            continue;
+        }
+        auto time = begun(name);
+        if (!time || *time >= before) continue;
+        if (int result = disk_->unlink(path.c_str()); result < 0 && result != -ENOENT)
+            return errno_error(-result, fmt::format("remove {}", path));
+        ++removed;
+    }
+    return removed;
 }
 
 }  // namespace tarn::objects

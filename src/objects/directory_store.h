@@ -6,7 +6,7 @@
 //       EveryObjectSite.WithoutItSomeSeedLosesOne]
 //
 // Crash: a writer that dies leaves a file whose name begins with '.', which nobody reads and the
-// next put() of that object does not mind.
+// next put() of that object does not mind. It says when it was begun, for remove_leftovers().
 #pragma once
 
 #include <set>
@@ -28,9 +28,11 @@ class DirectoryStore final : public ObjectStore {
     Result<std::string> get(const std::string& name) override;
     Result<std::vector<ObjectInfo>> list(const std::string& prefix) override;
     Result<void> remove(const std::string& name) override;
+    Result<size_t> remove_leftovers(Time before) override;
 
   private:
     Result<void> prepare(const std::string& directory);
+    Result<size_t> remove_leftovers_below(const std::string& directory, Time before);
     Result<void> list_below(const std::string& path, const std::string& prefix,
                             std::vector<ObjectInfo>& found);
 

@@ -63,5 +63,26 @@ TEST(DirectoryStore, AFullDiskLeavesNothing) {
     EXPECT_EQ(*sys::list_names(disk, "/backups"), std::vector<std::string>{"small"});
 }
 
+// A file as a writer leaves it that dies before the rename.
+TEST(DirectoryStore, LeftoversOfDeadWritersGoByTheirAge) {
+    sys::SimDisk disk(1);
+    DirectoryStore store(disk, "/backups");
+    ASSERT_TRUE(store.put("objects/ab/abcd", "x").ok());
+    EXPECT_EQ(*store.remove_leftovers(Time::max()), 0u);
+    auto leave = [&](const std::string& name) {
+        ASSERT_TRUE(sys::write_scratch(disk, "/backups/objects/ab/" + name, "half").ok());
+    };
+    Time time{std::chrono::hours{500'000}};
+    int64_t microseconds = time.time_since_epoch().count();
+    leave(fmt::format(".abcd.{:016x}.0123456789abcdef", microseconds));
+    leave(fmt::format(".abcd.{:016x}.0123456789abcdef", microseconds + 1));
+    leave(".abcd.fedcba9876543210");  // as an earlier version wrote it
+    for (const char* other : {".hidden", ".nfs0123456789abcdef", ".snapshot"}) leave(other);
+    EXPECT_EQ(*store.remove_leftovers(time + Span{1}), 2u);
+    EXPECT_EQ(sys::list_names(disk, "/backups/objects/ab")->size(), 5u);
+    EXPECT_EQ(*store.remove_leftovers(Time::max()), 1u);
+    EXPECT_EQ(*store.get("objects/ab/abcd"), "x");
+}
+
 }  // namespace
 }  // namespace tarn::objects

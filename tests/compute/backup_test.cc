@@ -39,6 +39,9 @@ class DyingStore final : public objects::ObjectStore {
         return store_.list(prefix);
     }
     Result<void> remove(const std::string& name) override { return store_.remove(name); }
+    Result<size_t> remove_leftovers(Time before) override {
+        return store_.remove_leftovers(before);
+    }
 
   private:
     objects::DirectoryStore store_;
