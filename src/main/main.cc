@@ -13,6 +13,7 @@
 #include "main/offline.h"
 #include "main/recover_metadata.h"
 #include "main/serve.h"
+#include "main/usage.h"
 #include "main/verify.h"
 
 namespace {
@@ -115,8 +116,8 @@ int main(int count, char** words) {
     try {
         app.parse(count, words);
     } catch (const CLI::ParseError& failure) {
-        // Numbers of the library's own would not be those of base/error_codes.def.
-        return app.exit(failure) == 0 ? 0 : tarn::info(tarn::Code::invalid_argument).exit_status;
+        if (failure.get_exit_code() == 0) return app.exit(failure);  // --help, --version
+        return tarn::report(tarn::usage_error(app, failure));
     }
     if (*serve) return run_serve(*serve, serve_options);
     if (*status) return run_status(status_options);
