@@ -2,41 +2,9 @@
 
 #include <httplib.h>
 
-#include <cstdlib>
-#include <fstream>
-
 namespace tarn::cli {
 
 namespace {
-
-std::string variable(const char* name) {
-    const char* value = std::getenv(name);
-    return value ? value : "";
-}
-
-std::string trimmed(const std::string& text) {
-    auto begin = text.find_first_not_of(" \t\r");
-    if (begin == text.npos) return "";
-    return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
-}
-
-Login default_profile() {
-    std::string path = variable("DATABRICKS_CONFIG_FILE");
-    if (path.empty()) path = variable("HOME") + "/.databrickscfg";
-    Login login;
-    std::ifstream in(path);
-    bool inside = false;
-    for (std::string line; std::getline(in, line);) {
-        line = trimmed(line);
-        if (line.starts_with('[')) inside = line == "[DEFAULT]";
-        auto equals = line.find('=');
-        if (!inside || equals == line.npos) continue;
-        std::string key = trimmed(line.substr(0, equals));
-        if (key == "host") login.host = trimmed(line.substr(equals + 1));
-        if (key == "token") login.token = trimmed(line.substr(equals + 1));
-    }
-    return login;
-}
 
 Code code_of_status(int status) {
     if (status == 401) return Code::unauthenticated;
@@ -45,53 +13,84 @@ Code code_of_status(int status) {
     return status >= 500 ? Code::unavailable : Code::bad_request;
 }
 
+std::string host_hint(const Login& login) {
+    return fmt::format(
+        "the host is http:// and what --http of `tarn serve` says; this one is from {}",
+        login.host_from);
+}
+
 Result<httplib::Client> client_of(const Login& login) {
     // The library throws for what it does not know.
     bool known = login.host.starts_with("http://") || login.host.starts_with("https://") ||
                  login.host.find("://") == login.host.npos;
     httplib::Client client(known ? login.host : "");
     if (!known || !client.is_valid())
-        return error(Code::invalid_argument, "reach '{}': expected http://ADDRESS:PORT",
-                     login.host);
+        return error(Code::invalid_argument, "reach '{}': expected http://ADDRESS:PORT", login.host)
+            .with_hint(host_hint(login));
     client.set_bearer_token_auth(login.token);
     client.set_connection_timeout(5);
     return client;
 }
 
+Error no_answer(httplib::Error failure, const Login& login) {
+    auto told = [&](const char* why) {
+        return error(Code::unavailable, "reach {}: {}", login.host, why);
+    };
+    switch (failure) {
+        case httplib::Error::Connection:
+        case httplib::Error::ConnectionTimeout:
+            return told("nothing answers there")
+                .with_hint(
+                    "is the server running? start one with script/quickstart or `tarn "
+                    "serve`; " +
+                    host_hint(login));
+        case httplib::Error::SSLConnection:
+        case httplib::Error::SSLServerVerification:
+        case httplib::Error::SSLLoadingCerts:
+            return told("no TLS connection comes about")
+                .with_hint(
+                    "`tarn serve` speaks plain HTTP: write http://, or give what ends TLS before "
+                    "it a certificate that this machine trusts");
+        case httplib::Error::Read:
+        case httplib::Error::Write:
+            return told("the connection ended, or took too long, without an answer")
+                .with_hint("does something else listen there, such as PostgreSQL? " +
+                           host_hint(login));
+        default:
+            return told(httplib::to_string(failure).c_str()).with_hint(host_hint(login));
+    }
+}
+
+Error refusal(const httplib::Response& answer, const nlohmann::json& body, const Login& login,
+              const std::string& doing) {
+    auto refused =
+        error(code_of_status(answer.status), "{}: {}", doing, body.value("message", answer.reason));
+    if (answer.status != 401) return refused;
+    return std::move(refused).with_hint(
+        fmt::format("this token is from {}; `tarn serve --write-profile FILE` writes a good one",
+                    login.token_from));
+}
+
+// Every answer of the API is an object, every refusal one with a text.
+bool is_ours(const httplib::Response& answer, const nlohmann::json& body) {
+    if (!body.is_object()) return false;
+    return answer.status == 200 ||
+           (body.contains("error_code") && body.contains("message") && body["message"].is_string());
+}
+
 Result<nlohmann::json> answer_of(const httplib::Result& answer, const Login& login,
                                  const std::string& doing) {
-    if (!answer)
-        return error(Code::unavailable, "reach {}: {}", login.host,
-                     httplib::to_string(answer.error()))
-            .with_hint("is the server running? start one with script/quickstart or `tarn serve`");
+    if (!answer) return no_answer(answer.error(), login);
     auto body = nlohmann::json::parse(answer->body, nullptr, false);
-    if (answer->status != 200)
-        return error(code_of_status(answer->status), "{}: {}", doing,
-                     body.is_object() && body.contains("message") && body["message"].is_string()
-                         ? body["message"].get<std::string>()
-                         : answer->reason);
-    if (!body.is_object()) return error(Code::malformed, "{}: the answer is no JSON", doing);
+    if (!is_ours(*answer, body))
+        return error(Code::unavailable, "{}: what answers at {} (HTTP {}) is no Tarn server", doing,
+                     login.host, answer->status)
+            .with_hint(host_hint(login));
+    if (answer->status != 200) return refusal(*answer, body, login, doing);
     return body;
 }
 
 }  // namespace
-
-Result<Login> find_login(const std::string& host, const std::string& token) {
-    Login profile = default_profile();
-    Login login{variable("DATABRICKS_HOST"), variable("DATABRICKS_TOKEN")};
-    if (login.host.empty()) login.host = profile.host;
-    if (login.token.empty()) login.token = profile.token;
-    if (!host.empty()) login.host = host;
-    if (!token.empty()) login.token = token;
-    while (login.host.ends_with('/')) login.host.pop_back();  // as people copy it from a browser
-    if (login.host.empty() || login.token.empty())
-        return error(Code::invalid_argument, "find the server: no {} given",
-                     login.host.empty() ? "host" : "token")
-            .with_hint(
-                "set DATABRICKS_HOST and DATABRICKS_TOKEN, or DATABRICKS_CONFIG_FILE to the file "
-                "that `tarn serve --write-profile FILE` wrote");
-    return login;
-}
 
 Result<nlohmann::json> Client::get(const std::string& path) const {
     auto client = TRY(client_of(login_));
