@@ -7,7 +7,6 @@
 #include "api/errors.h"
 #include "base/log.h"
 #include "control/uids.h"
-#include "sys/port_holder.h"
 #include "sys/sockets.h"
 
 namespace tarn::api {
@@ -217,11 +216,8 @@ Result<std::unique_ptr<Server>> Server::listen(const std::string& host, uint16_t
     }
     if (http->port_ == 0) {
         int reason = errno == 0 ? EADDRNOTAVAIL : errno;
-        Error failure = errno_error(reason, fmt::format("listen for HTTP on {}:{}", host, port));
-        auto address = sys::SocketAddress::parse(host, port);
-        if (reason == EADDRINUSE && address.ok())
-            return sys::address_in_use(std::move(failure), *address);
-        return failure;
+        return sys::listening_failed(reason, fmt::format("listen for HTTP on {}:{}", host, port),
+                                     host, port);
     }
     http->widen_backlog();
     return std::unique_ptr<Server>(new Server(std::move(http)));

@@ -63,6 +63,14 @@ Result<ComputeUser> find_compute_user(const std::string& name) {
         .with_hint("create one: useradd --system tarn");
 }
 
+std::string user_text(uid_t uid) {
+    std::vector<char> buffer(16384);
+    passwd entry{};
+    passwd* found = nullptr;
+    (void)::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found);
+    return found ? fmt::format("user {}", found->pw_name) : fmt::format("user id {}", uid);
+}
+
 Result<void> check_access(const ComputeUser& user, const std::string& path, int mode) {
     auto way = way_to(path);
     // The system answers for the user, with the user's groups, of the process that asks.

@@ -26,6 +26,9 @@ Result<ComputeUser> find_compute_user(const std::string& name);
 // the first of them that is closed to it.
 Result<void> check_access(const ComputeUser& user, const std::string& path, int mode);
 
+// "user postgres", or "user id 1234" of one without a name.
+std::string user_text(uid_t uid);
+
 // For a child between fork and exec: async-signal-safe. 0 or -errno.
 int become(const ComputeUser& user);
 

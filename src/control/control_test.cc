@@ -110,7 +110,8 @@ TEST_F(ControlTest, OnlyInstalledVersionsCanBeHad) {
     EXPECT_EQ(
         error_of(18),
         "Field 'spec.pg_version': PostgreSQL 18 is not installed on this server (found: 16, 17) "
-        "(hint: install PostgreSQL 18 or choose another version)");
+        "(hint: install PostgreSQL 18 where the server looks (its --pg-dir) and start it again, or "
+        "choose another version)");
     EXPECT_EQ(error_of(16), "");
 }
 

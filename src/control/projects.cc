@@ -47,7 +47,10 @@ Result<void> check_pg_version(int version, const std::vector<int>& installed) {
                Code::invalid_argument,
                "Field 'spec.pg_version': PostgreSQL {} is not installed on this server (found: {})",
                version, installed.empty() ? "none" : fmt::format("{}", fmt::join(installed, ", ")))
-        .with_hint(fmt::format("install PostgreSQL {} or choose another version", version));
+        .with_hint(
+            fmt::format("install PostgreSQL {} where the server looks (its --pg-dir) and start it "
+                        "again, or choose another version",
+                        version));
 }
 
 Result<void> check_database_name(const std::string& name) {

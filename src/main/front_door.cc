@@ -7,7 +7,10 @@
 namespace tarn {
 
 Result<void> FrontDoor::start(const proxy::Options& options, const std::string& probe) {
-    proxy_ = TRY(proxy::Proxy::start(options, *this));
+    auto proxy = proxy::Proxy::start(options, *this);
+    if (!proxy.ok())
+        return naming_settings(std::move(proxy).error(), "--network-address, --pg-port");
+    proxy_ = std::move(proxy).value();
     TRY_CTX(open(probe), "listen for endpoints on {}", probe);
     proxy_->remove_listener(probe);
     return {};

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "compute/user.h"
+
 namespace tarn {
 
 namespace {
@@ -19,6 +21,19 @@ std::string holder(int fd) {
     return pid.substr(0, pid.find('\n'));
 }
 
+// What keeps this user from using the directory, and whose it is.
+Error unusable(int number, const std::string& doing, const std::string& directory) {
+    struct stat there {};
+    bool of_another =
+        ::stat(directory.c_str(), &there) == 0 && there.st_uid != ::geteuid() && ::geteuid() != 0;
+    return errno_error(number, doing)
+        .with_hint(of_another
+                       ? fmt::format("{} belongs to {}: run this as that user, or choose one of "
+                                     "your own with --data-dir",
+                                     directory, compute::user_text(there.st_uid))
+                       : "choose a data directory that you can write with --data-dir");
+}
+
 }  // namespace
 
 Result<InstanceLock> InstanceLock::take(const std::string& data_directory) {
@@ -26,16 +41,14 @@ Result<InstanceLock> InstanceLock::take(const std::string& data_directory) {
     std::filesystem::create_directories(data_directory, failure);
     if (failure)
         return errno_error(failure.value(), fmt::format("make data directory {}", data_directory))
-            .with_hint("choose one that you can write with --data-dir");
+            .with_hint("choose a data directory that you can write with --data-dir");
     // Computes of an unprivileged user pass through it; what is inside has modes of its own.
     if (::geteuid() == 0 && ::chmod(data_directory.c_str(), 0755) != 0)
         return errno_error(errno,
                            fmt::format("open data directory {} to its computes", data_directory));
     std::string path = data_directory + "/server.lock";
     sys::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!file.is_open())
-        return errno_error(errno, fmt::format("open {}", path))
-            .with_hint("choose a data directory that you can write with --data-dir");
+    if (!file.is_open()) return unusable(errno, fmt::format("open {}", path), data_directory);
     struct flock whole = {};
     whole.l_type = F_WRLCK;
     whole.l_whence = SEEK_SET;

@@ -1,8 +1,14 @@
 #include "main/profile.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <fstream>
 #include <vector>
 
+#include "sys/descriptor.h"
 #include "sys/small_file.h"
 
 namespace tarn {
@@ -38,6 +44,26 @@ std::string value_of(const Section& section, std::string_view key) {
 }
 
 }  // namespace
+
+Result<void> check_profile(const std::string& path) {
+    auto tried = [&]() -> Result<void> {
+        struct stat there {};
+        if (::stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode))
+            return error(Code::invalid_argument, "{} is no regular file", path);
+        TRY(sys::read_small_file(path));  // other profiles in it must stay
+        std::string beside = fmt::format("{}.{}", path, ::getpid());
+        sys::Descriptor made(::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+        if (!made.is_open()) return errno_error(errno, "create " + beside);
+        if (::unlink(beside.c_str()) != 0) return errno_error(errno, "remove " + beside);
+        return {};
+    }();
+    if (tried) return {};
+    return std::move(tried)
+        .error()
+        .context("write profile")
+        .with_hint(
+            "--write-profile names a file in a directory that is there and that you can write");
+}
 
 Result<void> write_profile(const std::string& path, const std::string& host,
                            const std::string& token) {

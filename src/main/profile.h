@@ -7,6 +7,9 @@
 
 namespace tarn {
 
+// Nothing if write_profile() can do its work; else what is in the way and what to do. Leaves all as
+// it is.
+Result<void> check_profile(const std::string& path);
 // Puts host and token into the file's DEFAULT profile, leaving other profiles as they are.
 Result<void> write_profile(const std::string& path, const std::string& host,
                            const std::string& token);

@@ -34,6 +34,17 @@ TEST_F(ProfileTest, TokenIsFoundForItsHostAlone) {
     EXPECT_EQ(token_in_profile(path_, "http://a:1"), "");
 }
 
+TEST_F(ProfileTest, WhatCannotBeWrittenIsToldBeforehand) {
+    EXPECT_TRUE(check_profile(path_).ok());
+    EXPECT_TRUE(std::filesystem::is_empty(directory_)) << "it leaves nothing";
+    for (const std::string& path : {directory_ + "/none/databrickscfg", directory_}) {
+        auto refused = check_profile(path);
+        ASSERT_FALSE(refused.ok()) << path;
+        EXPECT_NE(refused.error().message().find(path), std::string::npos);
+        EXPECT_NE(refused.error().hint().find("--write-profile"), std::string::npos);
+    }
+}
+
 TEST_F(ProfileTest, OtherProfilesStayAsTheyAre) {
     std::ofstream(path_) << "[DEFAULT]\nhost = http://old\ntoken = old\n[other]\nhost = x\n";
     ASSERT_TRUE(write_profile(path_, "http://a:1", "secret").ok());

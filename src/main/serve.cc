@@ -1,6 +1,7 @@
 #include "main/serve.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -84,6 +85,21 @@ Result<std::unique_ptr<api::Server>> listen_for_api(const ServeOptions& options)
     auto api = api::Server::listen(http.host, http.port);
     if (!api.ok()) return naming_settings(std::move(api).error(), "--http");
     return api;
+}
+
+// What one user's computes have written another's could not open.
+Result<void> check_store_owner(const ServeOptions& options) {
+    auto user = TRY(compute::find_compute_user(options.compute_user));
+    std::string lineages = compute::Layout(options.data_directory).store_root() + "/lineages";
+    struct stat there {};
+    bool is_his = ::stat(lineages.c_str(), &there) != 0 || there.st_uid == user.uid;
+    if (!user.switches || is_his) return {};
+    return error(Code::permission_denied, "{} belongs to {}, and computes run as {}", lineages,
+                 compute::user_text(there.st_uid), compute::user_text(user.uid))
+        .with_hint(fmt::format(
+            "name that user with --compute-user, or give the files to {0}: cd {1} && chown -R {0} "
+            "store endpoints templates spares",
+            user.name, options.data_directory));
 }
 
 // A server without them answers, and can do nothing.
@@ -170,7 +186,9 @@ Result<void> serve(const ServeOptions& options) {
     // What can be refused is, before the first start makes an administrator and shows the token.
     TRY(check_descriptor_limit());
     control::Options wishes = TRY(control_options(options));
+    if (!options.profile_file.empty()) TRY(check_profile(options.profile_file));
     InstanceLock lock = TRY(InstanceLock::take(options.data_directory));
+    TRY(check_store_owner(options));
     auto api = TRY(listen_for_api(options));
 
     auto computes = TRY_CTX(compute::Manager::open(manager_options(options)), "open computes");

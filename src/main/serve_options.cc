@@ -9,6 +9,7 @@
 #include "control/addresses.h"
 #include "main/config_file.h"
 #include "main/setting_values.h"
+#include "sys/sockets.h"
 
 namespace tarn {
 
@@ -21,6 +22,11 @@ auto form(Parse parse) {
         auto parsed = parse(value);
         return parsed.ok() ? "" : parsed.error().text();
     };
+}
+
+Result<void> check_network_address(const std::string& text) {
+    if (!text.empty()) TRY(sys::SocketAddress::parse(text, 1));
+    return {};
 }
 
 }  // namespace
@@ -92,6 +98,7 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
     command
         .add_option("--network-address", options.network_address,
                     "Also listen here, for endpoints named by SNI or options=endpoint=<uid>")
+        ->check(form(check_network_address))
         ->envname("TARN_NETWORK_ADDRESS");
     command
         .add_option("--network-domain", options.network_domain, "Domain of <uid>.<domain> names")

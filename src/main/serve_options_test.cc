@@ -127,7 +127,8 @@ TEST_F(ServeOptionsTest, UnreadableFileIsNamed) {
 TEST_F(ServeOptionsTest, ValueThatCannotWorkIsRefusedWithItsFlag) {
     for (std::string flags :
          {"--http 8080", "--http 127.0.0.1:0", "--address-block 127.0.0.1", "--pg-port 0",
-          "--pg-port 65536", "--pg-port x", "--shared-buffers many", "--log-level loud"}) {
+          "--pg-port 65536", "--pg-port x", "--shared-buffers many", "--log-level loud",
+          "--network-address here"}) {
         auto refused = read(flags);
         ASSERT_FALSE(refused.ok()) << flags;
         EXPECT_NE(refused.error().message().find(flags.substr(0, flags.find(' '))),

@@ -88,7 +88,8 @@ Result<std::optional<uint64_t>> parse_disk_limit(std::string_view text) {
 }
 
 Error naming_settings(Error failure, std::string_view settings) {
-    if (failure.os_errno() != EADDRINUSE) return failure;
+    int number = failure.os_errno();
+    if (number != EADDRINUSE && number != EADDRNOTAVAIL && number != EACCES) return failure;
     std::string hint = failure.hint().empty() ? "choose another port" : failure.hint();
     return std::move(failure).with_hint(fmt::format("{} ({})", hint, settings));
 }

@@ -23,8 +23,8 @@ Result<uint64_t> parse_shared_buffers(std::string_view text);
 // "auto" (nothing), "0", or a size such as "512MB" or "20GB" as PostgreSQL writes them.
 Result<std::optional<uint64_t>> parse_disk_limit(std::string_view text);
 
-// The hint of a taken port ends with the settings that choose another; other errors stay as they
-// are.
+// The hint of what cannot be listened on ends with the settings that choose another address or
+// port; other errors stay as they are.
 Error naming_settings(Error failure, std::string_view settings);
 
 }  // namespace tarn

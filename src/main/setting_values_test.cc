@@ -61,7 +61,9 @@ TEST(TakenPort, IsToldWithTheSettingsThatChooseAnother) {
               "stop it, or choose another port (--http)");
     EXPECT_EQ(naming_settings(errno_error(EADDRINUSE, "listen"), "--http").hint(),
               "choose another port (--http)");
-    EXPECT_EQ(naming_settings(errno_error(EACCES, "listen"), "--http").hint(), "");
+    auto far = errno_error(EADDRNOTAVAIL, "listen").with_hint("name another");
+    EXPECT_EQ(naming_settings(std::move(far), "--http").hint(), "name another (--http)");
+    EXPECT_EQ(naming_settings(errno_error(EIO, "listen"), "--http").hint(), "");
 }
 
 }  // namespace

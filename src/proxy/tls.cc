@@ -60,12 +60,15 @@ Result<std::unique_ptr<Tls>> Tls::create(const TlsOptions& options) {
 Result<void> Tls::use_own_certificate() {
     const std::string& chain = options_.certificate_file;
     if (SSL_CTX_use_certificate_chain_file(context_.get(), chain.c_str()) != 1)
-        return openssl_error(fmt::format("read the certificate in {}", chain));
+        return openssl_error(fmt::format("read the certificate in {}", chain))
+            .with_hint("a PEM file is expected: your certificate first, then those that signed it");
     if (SSL_CTX_use_PrivateKey_file(context_.get(), options_.key_file.c_str(), SSL_FILETYPE_PEM) !=
         1)
-        return openssl_error(fmt::format("read the private key in {}", options_.key_file));
+        return openssl_error(fmt::format("read the private key in {}", options_.key_file))
+            .with_hint("a PEM file is expected: the key of that certificate, without a password");
     if (SSL_CTX_check_private_key(context_.get()) != 1)
-        return openssl_error(fmt::format("check that {} fits {}", options_.key_file, chain));
+        return openssl_error(fmt::format("check that {} fits {}", options_.key_file, chain))
+            .with_hint("name the key that the first certificate of the file was made with");
     ca_file_ = chain;
     return {};
 }

@@ -93,6 +93,19 @@ std::string SocketAddress::text() const {
                                                : fmt::format("[{}]:{}", name, port());
 }
 
+Error listening_failed(int number, std::string_view doing, const std::string& host, uint16_t port) {
+    Error failed = errno_error(number, doing);
+    auto address = SocketAddress::parse(host == "localhost" ? "127.0.0.1" : host, port);
+    if (number == EADDRINUSE && address) return address_in_use(std::move(failed), *address);
+    if (number == EACCES)
+        return std::move(failed).with_hint(fmt::format(
+            "run as root, or allow it with: sysctl net.ipv4.ip_unprivileged_port_start={}", port));
+    if (number == EADDRNOTAVAIL)
+        return std::move(failed).with_hint(
+            "this machine has no such address: name one that `ip address` lists, or 127.0.0.1");
+    return failed;
+}
+
 Result<Socket> listen_tcp(const SocketAddress& address) {
     Socket socket(
         ::socket(address.raw()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -104,13 +117,8 @@ Result<Socket> listen_tcp(const SocketAddress& address) {
         ::listen(socket.fd(), kBacklog) == 0)
         return socket;
     int number = errno;
-    Error failed = errno_error(number, fmt::format("listen on {}", address.text()));
-    if (number == EADDRINUSE) return address_in_use(std::move(failed), address);
-    if (number == EACCES)
-        return std::move(failed).with_hint(fmt::format(
-            "run as root, or allow it with: sysctl net.ipv4.ip_unprivileged_port_start={}",
-            address.port()));
-    return failed;
+    return listening_failed(number, fmt::format("listen on {}", address.text()), address.host(),
+                            address.port());
 }
 
 Result<std::optional<Socket>> accept_client(const Socket& listener) {

@@ -53,7 +53,11 @@ struct Io {
     int os_errno = 0;
 };
 
-// Binds with SO_REUSEADDR and listens. Its error names who holds the port, where that can be seen.
+// The error of a listener on `host` that did not come about by errno `number`: names who holds the
+// port, where that can be seen, and the way out.
+Error listening_failed(int number, std::string_view doing, const std::string& host, uint16_t port);
+
+// Binds with SO_REUSEADDR and listens.
 Result<Socket> listen_tcp(const SocketAddress& address);
 // The next waiting client, with TCP_NODELAY; none if nobody waits.
 Result<std::optional<Socket>> accept_client(const Socket& listener);

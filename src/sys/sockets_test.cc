@@ -54,6 +54,15 @@ TEST(Socket, AnAddressInUseNamesItsHolder) {
     EXPECT_TRUE(port_holders(address("127.64.9.2", port)).empty());
 }
 
+TEST(Socket, AnAddressOfAnotherMachineIsToldWithTheWayOut) {
+    Result<Socket> far = listen_tcp(address("192.0.2.1", 0));  // of no machine (RFC 5737)
+    ASSERT_FALSE(far.ok());
+    EXPECT_NE(far.error().message().find("192.0.2.1"), std::string::npos);
+    EXPECT_NE(far.error().hint().find("127.0.0.1"), std::string::npos);
+    EXPECT_NE(listening_failed(EACCES, "listen", "127.0.0.1", 443).hint().find("start=443"),
+              std::string::npos);
+}
+
 TEST(Socket, AnAcceptedSocketKnowsTheAddressThatWasDialled) {
     uint16_t port = 0;
     Socket everywhere = listener("0.0.0.0", port);

@@ -29,8 +29,15 @@ class FromFile(Server):
 
 
 def refused(server, *options):
-    """What a start prints that does not come about."""
-    ended = subprocess.run([*server.command(), *options], env={**os.environ, **server.environment}, capture_output=True,
+    """What a start prints that does not come about; a flag that the server has anyway gets another value."""
+    command, options = server.command(), list(options)
+    while options:
+        word = options.pop(0)
+        if word.startswith("--") and word in command:
+            command[command.index(word) + 1] = options.pop(0)
+        else:
+            command.append(word)
+    ended = subprocess.run(command, env={**os.environ, **server.environment}, capture_output=True,
                            text=True, timeout=60)
     assert ended.returncode > 0, ended
     assert "token" not in ended.stdout, "a token that was shown is lost if the start then fails"
@@ -94,6 +101,41 @@ def test_a_missing_certificate_costs_no_token(own):
     assert missing in refused(own, "--tls-certificate", missing, "--tls-key", missing).stderr
     own.start()
     assert "token (shown only now)" in own.log.read_text()
+
+
+def test_a_profile_that_cannot_be_written_costs_no_token(own):
+    for profile in (own.root / "none/databrickscfg", own.root):
+        stderr = refused(own, "--write-profile", str(profile)).stderr
+        assert str(profile) in stderr and "--write-profile names a file" in stderr, stderr
+    assert not own.data.exists()
+    own.start()
+    assert "token (shown only now)" in own.log.read_text()
+
+
+@pytest.mark.parametrize("options,part", [
+    (["--http", "192.0.2.1:80"], "no such address: name one"),
+    (["--network-address", "192.0.2.1", "--network-domain", "x.example"], "(--network-address, --pg-port)"),
+    (["--network-address", "here", "--network-domain", "x.example"], "--network-address"),
+    (["--htpt", "x"], "did you mean `--http`"),
+    (["--data-dir", "/proc/1/none"], "choose a data directory that you can write with --data-dir"),
+    (["more"], "`tarn serve` has no use for 'more'")])
+def test_what_cannot_be_is_told_with_what_can(own, options, part):
+    stderr = refused(own, *options).stderr
+    assert part in stderr and "hint: " in stderr, stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only a server of root runs computes as another user")
+def test_a_store_of_another_user_is_refused_and_left_as_it_is(own):
+    own.start()
+    own.stop()
+    lineages = own.data / "store/lineages"
+    owner = lineages.stat().st_uid
+    os.chown(lineages, 12345, -1)
+    stderr = refused(own).stderr
+    assert "belongs to user id 12345" in stderr and "chown -R" in stderr and "--compute-user" in stderr, stderr
+    assert lineages.stat().st_uid == 12345
+    os.chown(lineages, owner, -1)
+    own.start()
 
 
 def test_a_profile_gets_a_new_token_when_its_data_is_new(own):
