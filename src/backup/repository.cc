@@ -82,12 +82,17 @@ Result<void> Repository::forget(const std::string& id) {
     return store_->remove(manifest_name(id));
 }
 
+Error Repository::no_backup() const {
+    return error(Code::not_found, "there is no backup in {}", place())
+        .with_hint(
+            "make one with: tarn backup --to ...; if there was one, look whether the place and its "
+            "prefix are the right ones, and whether it is mounted");
+}
+
 Result<std::string> Repository::only_newest() {
     std::map<std::string, std::string> newest;  // of each source
     for (const std::string& id : TRY(ids())) newest[source_in(id)] = id;
-    if (newest.empty())
-        return error(Code::not_found, "there is no backup in {}", place())
-            .with_hint("make one with: tarn backup --to ...");
+    if (newest.empty()) return no_backup();
     if (newest.size() == 1) return newest.begin()->second;
     std::string all;
     for (const auto& [source, id] : newest) all += (all.empty() ? "" : ", ") + id;

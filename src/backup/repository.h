@@ -60,6 +60,8 @@ class Repository {
     Result<void> put_manifest(const Manifest& manifest);
     // The manifest only: objects stay, for another backup may be about to name them.
     Result<void> forget(const std::string& id);
+    // What to tell whoever looks for one where there is none.
+    Error no_backup() const;
     // The newest one, if all there are come from one source; bad_request otherwise, not_found if
     // there is none.
     Result<std::string> only_newest();

@@ -65,6 +65,15 @@ void print_lost(const backup::Lost& lost) {
                     static_cast<unsigned long long>(lost.offset), lost.why.c_str());
 }
 
+// Who reads the key reads the backups. No reason not to restore one.
+void warn_of_open_key(const std::string& path) {
+    struct stat there {};
+    if (::stat(path.c_str(), &there) != 0 || (there.st_mode & 077) == 0) return;
+    std::fprintf(stderr,
+                 "tarn: key file %s is open to other users (mode %03o)\nhint: chmod 600 %s\n",
+                 path.c_str(), there.st_mode & 0777, path.c_str());
+}
+
 // Until it is time again, or a signal says to end; false then.
 bool wait_for_next(Clock::time_point begun, double seconds, const sigset_t& signals) {
     auto next =
@@ -172,7 +181,9 @@ Result<void> BackupCommand::take() {
 Result<void> BackupCommand::list() {
     auto repository = TRY(open());
     bool damaged = false;
-    for (const std::string& id : TRY(repository.ids())) {
+    auto ids = TRY(repository.ids());
+    if (ids.empty()) return repository.no_backup();
+    for (const std::string& id : ids) {
         auto manifest = repository.manifest(id);
         if (!manifest && manifest.error().code() != Code::data_loss)
             return std::move(manifest).error();
@@ -264,6 +275,7 @@ Result<void> BackupCommand::prune() {
 
 int BackupCommand::run() {
     log::init("error");
+    warn_of_open_key(key_file_);
     if (*restore_ || *verify_) {
         auto done = *restore_ ? restore() : check();
         return done ? *done : report(done.error());

@@ -85,9 +85,18 @@ Error damaged(const std::string& name, std::string_view why) {
 }  // namespace
 
 Result<Key> read_key(const std::string& path) {
-    auto text = TRY_CTX(sys::read_small_file(path), "read the key");
-    if (!text) return error(Code::not_found, "there is no key file {}", path);
-    std::string_view digits = *text;
+    auto file = sys::read_small_file(path);
+    if (!file)
+        return std::move(file)
+            .error()
+            .context("read the key")
+            .with_hint("--key-file names a file that this user can read");
+    if (!*file)
+        return error(Code::not_found, "there is no key file {}", path)
+            .with_hint(
+                "--key-file names the key that the backups there are written with; for a new "
+                "place make one: umask 077 && openssl rand -hex 32 > FILE");
+    std::string_view digits = **file;
     while (!digits.empty() && (digits.back() == '\n' || digits.back() == '\r'))
         digits.remove_suffix(1);
     Key key{};

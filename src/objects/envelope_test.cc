@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "sys/randomness.h"
@@ -108,7 +109,12 @@ TEST(Envelope, AKeyFileHasSixtyFourDigits) {
          {std::string(), std::string(63, '0'), std::string(65, '0'), std::string(64, 'g'),
           std::string(32, '0') + "\n" + std::string(31, '0')})
         EXPECT_EQ(read(text).error().code(), Code::invalid_argument) << text;
-    EXPECT_EQ(read_key(path + "-none").error().code(), Code::not_found);
+    for (const std::string& none : {path + "-none", path + "-none/key"}) {
+        EXPECT_EQ(read_key(none).error().code(), Code::not_found);
+        EXPECT_NE(read_key(none).error().hint().find("openssl rand"), std::string::npos);
+    }
+    EXPECT_NE(read_key(testing::TempDir()).error().hint().find("--key-file"), std::string::npos);
+    std::filesystem::remove(path);
 }
 
 }  // namespace

@@ -51,6 +51,26 @@ Code code_of(CURLcode failure) {
     }
 }
 
+const char* hint_of(CURLcode failure) {
+    switch (failure) {
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_CONNECT:
+        case CURLE_OPERATION_TIMEDOUT:
+            return "is the endpoint right (--endpoint-url or AWS_ENDPOINT_URL; else it is "
+                   "Amazon's), does it run, and can this machine reach it?";
+        case CURLE_URL_MALFORMAT:
+        case CURLE_UNSUPPORTED_PROTOCOL:
+            return "write the endpoint as https://<host>[:<port>]";
+        case CURLE_SSL_CONNECT_ERROR:
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SSL_CACERT_BADFILE:
+            return "this machine must trust who signed the service's certificate; of a service "
+                   "that has no TLS the endpoint begins with http://";
+        default:
+            return "";
+    }
+}
+
 bool is_busy(long status) {
     return status == 408 || status == 429 || status >= 500;
 }
@@ -108,7 +128,7 @@ Result<HttpAnswer> HttpClient::attempt(const HttpRequest& request, bool& again) 
     if (done != CURLE_OK) {
         Code code = code_of(done);
         again = info(code).retryable;
-        return error(code, "{}", *why ? why : curl_easy_strerror(done));
+        return error(code, "{}", *why ? why : curl_easy_strerror(done)).with_hint(hint_of(done));
     }
     answer.body = std::move(received.bytes);
     again = is_busy(answer.status);

@@ -55,7 +55,9 @@ std::string xml_text(std::string_view xml, std::string_view element) {
 Result<S3Page> parse_s3_page(std::string_view xml) {
     size_t at = 0;
     auto result = next_element(xml, "ListBucketResult", at);
-    if (!result) return error(Code::io_error, "the server's list of objects cannot be understood");
+    if (!result)
+        return error(Code::io_error, "the server's list of objects cannot be understood")
+            .with_hint("is the endpoint (--endpoint-url) that of an S3 service?");
     S3Page page;
     at = 0;
     while (auto entry = next_element(*result, "Contents", at)) {

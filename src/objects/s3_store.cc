@@ -101,6 +101,13 @@ Error S3Store::refusal(const HttpAnswer& answer, std::string_view doing) const {
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and --region must be those of the bucket");
     if (code == "NoSuchBucket")
         return std::move(failure).with_hint("make the bucket first, or name another");
+    if (code == "AuthorizationHeaderMalformed" || answer.status == 301)
+        return std::move(failure).with_hint(fmt::format(
+            "the region was taken to be {}: name the bucket's with --region or AWS_REGION",
+            options_.region));
+    if (code.empty())
+        return std::move(failure).with_hint(
+            "that is no answer of an S3 service: look at the endpoint (--endpoint-url)");
     return failure;
 }
 

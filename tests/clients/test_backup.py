@@ -205,7 +205,8 @@ def test_encrypted_on_request(s3, tmp_path):
         assert int(re.search(r"(\d+) objects sent", again)[1]) <= 3, again
         processes.end_all(server.root)
         server.process.wait()
-        for arguments, hint in (((), "name the key with --key-file"), (("--key-file", wrong), "the key that it was written with")):
+        for arguments, hint in (((), "name the key with --key-file"), (("--key-file", wrong), "the key that it was written with"),
+                                (("--key-file", wrong), f"chmod 600 {wrong}")):
             done = backup.run(None, "restore", "--from", place, "--data-dir", tmp_path / "no", *arguments, environment=s3.environment())
             assert done.returncode == 2 and hint in done.stderr, done.stderr
         assert not (tmp_path / "no").exists()
@@ -228,7 +229,11 @@ def test_bad_input_is_refused_and_says_what_to_do(s3, tmp_path):
             (("restore", "--from", tmp_path, "--data-dir", tmp_path / "new"), good, 4, "there is no backup in"),
             (("restore", "--from", tmp_path, "--data-dir", tmp_path / "new", "--backup", "x"), good, 4, "no backup 'x'"),
             (("--to", tmp_path / "to", "--data-dir", tmp_path / "no"), good, 4, "hint: name the server's data directory"),
-            (("list", "--from", tmp_path, "--key-file", tmp_path / "none"), good, 4, "there is no key file")):
+            (("list", "--from", tmp_path), good, 4, f"there is no backup in {tmp_path}"),
+            (("list", "--from", tmp_path, "--json"), good, 4, "hint: make one with: tarn backup --to"),
+            (("list", "--from", BUCKET, "--endpoint-url", "127.0.0.1"), good, 2, "hint: write https://"),
+            (("list", "--from", BUCKET, "--endpoint-url", "http://127.0.0.1:1"), good, 8, "hint: is the endpoint right"),
+            (("list", "--from", tmp_path, "--key-file", tmp_path / "none/key"), good, 4, "umask 077 && openssl rand")):
         done = backup.run(None, *arguments, environment=environment)
         assert done.returncode == status and part in done.stderr, (arguments, done.returncode, done.stderr)
     assert list(tmp_path.iterdir()) == []
