@@ -28,6 +28,14 @@ uint64_t disk_bytes(const std::string& path) {
     return ::stat(path.c_str(), &status) == 0 ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
 }
 
+uint64_t disk_bytes_below(const store::Store& store, const std::string& path) {
+    auto names = sys::list_names(store.disk(), path);
+    if (!names) return disk_bytes(path);
+    uint64_t bytes = 0;
+    for (const std::string& name : *names) bytes += disk_bytes_below(store, path + "/" + name);
+    return bytes;
+}
+
 struct Sum {
     uint64_t files = 0, bytes = 0;
     Document document() const { return {{"files", files}, {"on_disk", size_text(bytes)}}; }
@@ -211,6 +219,7 @@ Result<Document> store_document(const store::Store& store, const LineageNames& n
              {"incarnations", incarnations ? Document(incarnations->size()) : Document()},
              {"restore_points", points ? Document(points->size()) : Document()},
              {"bytes", size_text(store::bytes_below(store.disk(), path))},
+             {"on_disk", size_text(disk_bytes_below(store, path))},
              {"runs", compute::is_held(compute::lineage_lock_path(store.root(), lineage))}});
     }
     document["store"] = store.root();

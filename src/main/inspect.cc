@@ -79,23 +79,38 @@ Result<Document> look_at_store(const CLI::App& command, const InspectOptions& op
     if (!narrow.relation) return inspect::lineage_document(store, lineage, names);
     if (!narrow.block)
         return error(Code::invalid_argument, "--relation of a lineage needs a --block")
-            .with_hint("or name a restore point or an index, which list files");
+            .with_hint("--block 0, or name a restore point or an index, which list files");
     // As PostgreSQL counts them, through all the files of a relation.
     FileId file = *narrow.relation;
     file.lo += *narrow.block / kBlocksOfSegment;
     return inspect::block_document(store, lineage, {file, *narrow.block % kBlocksOfSegment});
 }
 
+// What would be read past without a word, and is not what was meant.
+Result<void> check_narrowing(const InspectOptions& options, bool is_file) {
+    if (options.block && options.relation.empty())
+        return error(Code::invalid_argument, "--block {} of which relation?", *options.block)
+            .with_hint("name it with --relation, such as base/5/16384 or 1663/5/16384");
+    if (!options.relation.empty() && options.what.empty())
+        return error(Code::invalid_argument, "--relation {} of which branch?", options.relation)
+            .with_hint("name a branch, a lineage or a file before it");
+    if (!is_file && (options.from > 0 || options.to))
+        return error(Code::invalid_argument, "--from and --to choose slots of a file")
+            .with_hint("name a .slots or .pages file of the store");
+    return {};
+}
+
 Result<Document> look(const CLI::App& command, const InspectOptions& options) {
+    std::error_code failure;
+    bool is_file = std::filesystem::is_regular_file(options.what, failure);
+    TRY(check_narrowing(options, is_file));
     inspect::Narrow narrow;
     if (!options.relation.empty()) narrow.relation = TRY(inspect::parse_relation(options.relation));
     narrow.block = options.block;
     narrow.from = options.from;
     narrow.to = options.to;
     narrow.limit = options.limit;
-    std::error_code failure;
-    if (!std::filesystem::is_regular_file(options.what, failure))
-        return look_at_store(command, options, narrow);
+    if (!is_file) return look_at_store(command, options, narrow);
     auto target = TRY(inspect::recognise(options.what));
     auto document = TRY(inspect::view(target, narrow));
     Document whole{{"format", inspect::name_of(target.kind)}, {"path", target.path}};
@@ -119,7 +134,7 @@ void add_inspect_options(CLI::App& command, InspectOptions& options) {
     command.add_option("--relation", options.relation,
                        "Only this file of pages: 1663/5/16384, or base/5/16384");
     command.add_option("--block", options.block,
-                       "Of that relation; of a branch: where each version of it lies");
+                       "Of that --relation; of a branch: where each version of it lies");
     command.add_option("--from", options.from, "Slots from this one");
     command.add_option("--to", options.to, "Slots below this one");
     command.add_option("--limit", options.limit, "Rows of a list")->capture_default_str();

@@ -112,7 +112,9 @@ def test_a_branch_is_a_tree(store):
     for part in ("incarnations:", "consistent_lsn", "set_aside: ", "replay_s", "compute_runs: yes", "wal:"):
         assert part in text.stdout, text.stdout
     whole = look(data=store.server.data)
-    lineage, = [row["lineage"] for row in whole["lineages"] if row["is"] == "projects/app/branches/production"]
+    production, = [row for row in whole["lineages"] if row["is"] == "projects/app/branches/production"]
+    assert "GiB" in production["bytes"] and "MiB" in production["on_disk"], "the page map is sparse"
+    lineage = production["lineage"]
     past, = [row["lineage"] for row in whole["lineages"] if re.match("projects/app/branches/(?!production$)", row["is"])]
     assert "kept_from" in look(past, data=store.server.data)
     tree = look(lineage, data=store.server.data)
@@ -192,6 +194,18 @@ def damaged_copy(dice, path, directory):
     if unchanged:
         os.truncate(copy, 0)
     return copy, f"flipped {bits}"
+
+
+@pytest.mark.parametrize("arguments,part", [
+    (("--block", 7), "--block 7 of which relation?"),
+    (("projects/app/branches/production", "--block", 7), "hint: name it with --relation"),
+    (("--relation", "base/5/16384", "--block", 7), "--relation base/5/16384 of which branch?"),
+    (("projects/app/branches/production", "--relation", "base/5/16384"), "needs a --block"),
+    (("projects/app/branches/production", "--from", 7), "hint: name a .slots or .pages file"),
+    (("projects/app/branches/none",), "is no file, no lineage and no branch")])
+def test_what_would_be_read_past_is_refused(store, arguments, part):
+    done = inspection.run(*arguments, data=store.server.data)
+    assert done.returncode in (2, 4) and part in done.stderr and not done.stdout, done
 
 
 def test_what_is_nothing_is_refused(tmp_path):
