@@ -1,11 +1,10 @@
 #include "cli/status.h"
 
-#include <algorithm>
 #include <cstdio>
-#include <utility>
 #include <vector>
 
 #include "cli/client.h"
+#include "cli/table.h"
 
 namespace tarn::cli {
 
@@ -74,54 +73,51 @@ std::string verdict(const json& branch, const char* check) {
     return result + " " + text(branch.at(check), "time");
 }
 
+void add_branch(Table& table, const std::string& name, const json& branch) {
+    json history = branch.contains("history") ? branch.at("history") : json::object();
+    table.add({name, megabytes(branch, "logical_size_bytes"), megabytes(history, "version_bytes"),
+               megabytes(history, "wal_bytes"), megabytes(history, "pinned_bytes"),
+               text(history, "replay_max_seconds"), verdict(branch, "verification"),
+               verdict(branch, "restore_check")});
+    if (history.contains("failure"))
+        table.add_line("  its history is not trimmed: " + text(history, "failure"));
+    for (const char* check : {"verification", "restore_check"})
+        if (branch.contains(check))
+            for (const char* field : {"damages", "failures"})
+                for (const json& line : items(branch.at(check), field))
+                    table.add_line("  " + line.get<std::string>());
+}
+
 void print_branches(const json& server) {
-    std::vector<std::pair<std::string, json>> lines;
-    size_t width = 6;
+    Table table({"BRANCH", ">SIZE", ">VERSIONS", ">WAL", ">PINNED", ">REPLAY S", "VERIFIED",
+                 "RESTORE CHECK"});
+    bool any = false;
     for (const json& project : items(server, "projects"))
         for (const json& branch : items(project, "branches")) {
-            lines.emplace_back(fmt::format("projects/{}/branches/{}", text(project, "project"),
-                                           text(branch, "branch")),
-                               branch);
-            width = std::max(width, lines.back().first.size());
+            any = true;
+            add_branch(table,
+                       fmt::format("projects/{}/branches/{}", text(project, "project"),
+                                   text(branch, "branch")),
+                       branch);
         }
-    if (lines.empty()) return;
-    auto print = [&](auto&&... columns) {
-        std::puts(fmt::format("{:{}}  {:>9}  {:>9}  {:>9}  {:>9}  {:>8}  {:29}  {}", columns...)
-                      .c_str());
-    };
-    std::puts("");
-    print("BRANCH", width, "SIZE", "VERSIONS", "WAL", "PINNED", "REPLAY S", "VERIFIED",
-          "RESTORE CHECK");
-    for (const auto& [name, branch] : lines) {
-        json history = branch.contains("history") ? branch.at("history") : json::object();
-        print(name, width, megabytes(branch, "logical_size_bytes"),
-              megabytes(history, "version_bytes"), megabytes(history, "wal_bytes"),
-              megabytes(history, "pinned_bytes"), text(history, "replay_max_seconds"),
-              verdict(branch, "verification"), verdict(branch, "restore_check"));
-        if (history.contains("failure"))
-            std::puts(("  its history is not trimmed: " + text(history, "failure")).c_str());
-        for (const char* check : {"verification", "restore_check"})
-            if (branch.contains(check))
-                for (const char* field : {"damages", "failures"})
-                    for (const json& line : items(branch.at(check), field))
-                        std::puts(("  " + line.get<std::string>()).c_str());
-    }
+    if (any) std::printf("\n%s", table.text().c_str());
+}
+
+void print_endpoints(const json& server) {
+    Table table({"ENDPOINT", "STATE", "CU", "HOST", "LAST ACTIVE", "WHY"});
+    auto lines = lines_of(server);
+    for (const auto& [name, endpoint] : lines)
+        table.add({name, text(endpoint, "state"),
+                   text(endpoint, "min_cu") + "-" + text(endpoint, "max_cu"),
+                   text(endpoint, "host"), text(endpoint, "last_active_time"),
+                   text(endpoint, "reason")});
+    std::fputs(table.text().c_str(), stdout);
+    if (lines.empty()) std::puts("no endpoints yet: create a project");
 }
 
 void print_table(const json& server) {
     warn_of_full_disk(server);
-    auto lines = lines_of(server);
-    size_t width = 8;
-    for (const Line& line : lines) width = std::max(width, line.name.size());
-    auto print = [&](auto&&... columns) {
-        std::puts(fmt::format("{:{}}  {:8}  {:7}  {:15}  {:20}  {}", columns...).c_str());
-    };
-    print("ENDPOINT", width, "STATE", "CU", "HOST", "LAST ACTIVE", "WHY");
-    for (const auto& [name, endpoint] : lines)
-        print(name, width, text(endpoint, "state"),
-              text(endpoint, "min_cu") + "-" + text(endpoint, "max_cu"), text(endpoint, "host"),
-              text(endpoint, "last_active_time"), text(endpoint, "reason"));
-    if (lines.empty()) std::puts("no endpoints yet: create a project");
+    print_endpoints(server);
     print_branches(server);
     for (const json& operation : items(server, "pending_operations"))
         std::puts(fmt::format("pending: {} of {} since {}", text(operation, "kind"),
