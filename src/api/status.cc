@@ -34,6 +34,18 @@ Json disk_status(const compute::DiskSpace& disk) {
             {"critical_bytes", disk.critical}};
 }
 
+// Half a second is how they are kept; a disk that is busy may take longer.
+constexpr Span kRecordsLate = std::chrono::seconds{10};
+
+Json records_status(const control::RecordsStatus& records, Time now) {
+    bool late = records.since && now - *records.since > kRecordsLate;
+    Json status = {{"state", late || !records.failure.empty() ? "behind" : "current"},
+                   {"behind_count", records.behind}};
+    if (records.since) status["behind_since"] = rfc3339(*records.since);
+    if (!records.failure.empty()) status["failure"] = records.failure;
+    return status;
+}
+
 Result<Json> branch_status(Control& control, const control::BranchView& view) {
     Json status = {{"branch", view.row.id},
                    {"default", view.is_default},
@@ -58,6 +70,8 @@ Result<Response> status_of(Control& control, const ServerInfo& server) {
                  {"postgres_versions", control.projects.postgres_versions()},
                  {"pending_operations", Json::array()},
                  {"projects", Json::array()}};
+    if (control.record_keeper.is_kept())
+        body["records"] = records_status(control.record_keeper.status(), control.core().now());
     for (const auto& operation : TRY(control.operations.pending()))
         body["pending_operations"].push_back({{"kind", operation.kind},
                                               {"resource", operation.resource_name},

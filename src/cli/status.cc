@@ -60,6 +60,16 @@ void warn_of_full_disk(const json& server) {
                   .c_str());
 }
 
+void warn_of_late_records(const json& server) {
+    if (!server.contains("records") || text(server["records"], "state") != "behind") return;
+    const json& records = server["records"];
+    std::puts(
+        fmt::format("the records of the metadata are behind since {} ({} of them): {}",
+                    text(records, "behind_since"), text(records, "behind_count"),
+                    records.contains("failure") ? text(records, "failure") : "the disk takes long")
+            .c_str());
+}
+
 std::string megabytes(const json& from, const char* field) {
     if (!from.contains(field) || !from.at(field).is_number()) return "-";
     return fmt::format("{:.1f}", from.at(field).get<double>() / (1 << 20));
@@ -117,6 +127,7 @@ void print_endpoints(const json& server) {
 
 void print_table(const json& server) {
     warn_of_full_disk(server);
+    warn_of_late_records(server);
     print_endpoints(server);
     print_branches(server);
     for (const json& operation : items(server, "pending_operations"))

@@ -30,7 +30,7 @@ Control::Control(meta::Meta& meta, compute::Computes& computes, Environment envi
       reconciler(core_, wake),
       housekeeper(core_, wake, wakers, projects, branches, snapshots),
       history_keeper(core_, snapshots),
-      record_keeper(core_.meta, core_.options.records_directory),
+      record_keeper(core_.meta, core_.options.records_directory, core_.environment.now),
       scrubber(core_) {}
 
 Result<std::unique_ptr<Control>> Control::open(meta::Meta& meta, compute::Computes& computes,

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <optional>
+#include <utility>
 
 #include "base/log.h"
 #include "control/record_files.h"
@@ -29,8 +30,10 @@ Result<void> RecordKeeper::start() {
     if (directory_.empty()) return {};
     TRY_CTX(sys::make_directory(sys::real_disk(), directory_, 0700),
             "make the directory of metadata records");
+    uncompared_since_ = now_();
     TRY(meta_.watch([this](const std::set<meta::RecordName>& names) {
         std::lock_guard lock(mutex_);
+        if (pending_.empty()) pending_since_ = now_();
         pending_.insert(names.begin(), names.end());
         changed_.notify_all();
     }));
@@ -45,50 +48,85 @@ void RecordKeeper::stop() {
     write_pending();
 }
 
+RecordsStatus RecordKeeper::status() const {
+    std::lock_guard lock(mutex_);
+    RecordsStatus status;
+    status.behind = pending_.size() + writing_;
+    for (const auto& since : {pending_since_, writing_since_, uncompared_since_})
+        if (since && (!status.since || *since < *status.since)) status.since = since;
+    status.failure = compare_failure_.empty() ? write_failure_ : compare_failure_;
+    return status;
+}
+
 void RecordKeeper::run(const std::stop_token& stop) {
-    compare(stop);
+    bool compared = false;
     while (!stop.stop_requested()) {
+        compared = compared || compare(stop);
         bool written = write_pending();
         std::unique_lock lock(mutex_);
         auto never = [] { return false; };
-        if (!written) changed_.wait_for(lock, stop, kPauseAfterFailure, never);
-        changed_.wait(lock, stop, [this] { return !pending_.empty(); });
+        if (!written || !compared) changed_.wait_for(lock, stop, kPauseAfterFailure, never);
+        if (compared) changed_.wait(lock, stop, [this] { return !pending_.empty(); });
         changed_.wait_for(lock, stop, kGather, never);
     }
 }
 
 // Everything that there is; and what is there no more is put aside, not removed: this may be an
-// older database than the one that was recorded.
-void RecordKeeper::compare(const std::stop_token& stop) {
+// older database than the one that was recorded. False if it could not be compared.
+bool RecordKeeper::compare(const std::stop_token& stop) {
     auto wanted = meta_.read([](meta::Session& session) { return meta::all_records(session); });
-    auto there = list_records(directory_);
-    if (!wanted.ok() || !there.ok()) {
-        log::error("control: compare the metadata records: {}",
-                   wanted.ok() ? there.error().text() : wanted.error().text());
-        return;
+    std::set<meta::RecordName> known;
+    if (wanted.ok()) known.insert(wanted->begin(), wanted->end());
+    auto done = wanted.ok() ? put_aside(known, stop) : Result<void>(wanted.error());
+    std::lock_guard lock(mutex_);
+    if (!done.ok()) {
+        std::string why = done.error().text();
+        if (why != compare_failure_)
+            log::error("control: compare the metadata records, which will be tried again: {}", why);
+        compare_failure_ = std::move(why);
+        return false;
     }
-    std::set<meta::RecordName> known(wanted->begin(), wanted->end());
+    compare_failure_.clear();
+    if (!known.empty()) pending_since_ = uncompared_since_;
+    uncompared_since_.reset();
+    pending_.merge(known);
+    return true;
+}
+
+Result<void> RecordKeeper::put_aside(const std::set<meta::RecordName>& known,
+                                     const std::stop_token& stop) {
     std::string aside = directory_ + "/aside";
-    for (const meta::RecordName& name : *there) {
+    for (const meta::RecordName& name : TRY(list_records(directory_))) {
         if (stop.stop_requested() || known.contains(name)) continue;
         std::string path = record_path(directory_, name);
         auto made = sys::make_directory(sys::real_disk(), aside, 0700);
         if (!made.ok() || std::rename(path.c_str(), record_path(aside, name).c_str()) != 0)
             log::warn("control: record {} is of nothing that there is, and stays", path);
     }
+    return {};
+}
+
+std::set<meta::RecordName> RecordKeeper::take_pending() {
     std::lock_guard lock(mutex_);
-    pending_.merge(known);
+    writing_ = pending_.size();
+    writing_since_ = std::exchange(pending_since_, std::nullopt);
+    return std::exchange(pending_, {});
+}
+
+void RecordKeeper::give_back(const std::set<meta::RecordName>& failed, std::string why) {
+    std::lock_guard lock(mutex_);
+    pending_.insert(failed.begin(), failed.end());
+    if (!failed.empty()) pending_since_ = writing_since_;  // before all that came meanwhile
+    writing_ = 0;
+    writing_since_.reset();
+    write_failure_ = std::move(why);
 }
 
 // False if some could not be written; they stay pending. What one transaction changed is written
 // together, but when the server starts, and all are compared.
 bool RecordKeeper::write_pending() {
-    std::set<meta::RecordName> names;
-    {
-        std::lock_guard lock(mutex_);
-        names.swap(pending_);
-    }
-    std::set<meta::RecordName> failed;
+    std::set<meta::RecordName> names = take_pending(), failed;
+    std::string why;
     for (auto next = names.begin(); next != names.end();) {
         std::vector<meta::RecordName> part;
         while (next != names.end() && part.size() < kAtOnce) part.push_back(*next++);
@@ -97,13 +135,13 @@ bool RecordKeeper::write_pending() {
         for (const meta::RecordName& name : part) {
             auto written = write({name});
             if (written.ok()) continue;
+            why = written.error().text();
             log::warn("control: metadata record {} cannot be written, and will be tried again: {}",
-                      name.text(), written.error().text());
+                      name.text(), why);
             failed.insert(name);
         }
     }
-    std::lock_guard lock(mutex_);
-    pending_.insert(failed.begin(), failed.end());
+    give_back(failed, std::move(why));
     return failed.empty();
 }
 

@@ -43,6 +43,27 @@ def test_json_is_the_servers_own_answer(server, project):
     assert project in [p["project"] for p in answer["projects"]]
 
 
+def test_records_that_fall_behind_are_told(own):
+    records, away = own.data / "records", own.data / "records.away"
+
+    def told():
+        return own.client.api_client.do("GET", "/api/tarn/v1/status")["records"]
+
+    processes.wait_until(lambda: told() == {"state": "current", "behind_count": 0}, "records as the metadata is")
+    records.rename(away)
+    records.write_text("no directory")
+    own.create_project("unrecorded")
+    processes.wait_until(lambda: told()["state"] == "behind", "records that are behind")
+    behind = told()
+    assert behind["behind_count"] > 0 and behind["behind_since"] and str(records) in behind["failure"], behind
+    shown = status(own).stdout
+    assert f"the records of the metadata are behind since {behind['behind_since']} (" in shown, shown
+    records.unlink()
+    away.rename(records)
+    processes.wait_until(lambda: told()["state"] == "current", "records that have caught up")
+    assert "the records of the metadata" not in status(own).stdout
+
+
 def test_a_failed_compute_says_why(own):
     own.create_project("failing")
     endpoint = primary("failing")
@@ -70,8 +91,17 @@ def test_no_server_is_told_with_what_to_try(own):
     shown = status(own, DATABRICKS_HOST="http://127.0.0.1:1")
     assert shown.returncode != 0
     assert "127.0.0.1:1" in shown.stderr and "tarn serve" in shown.stderr
+    assert "this one is from DATABRICKS_HOST" in shown.stderr, shown.stderr
+    assert "expected http://ADDRESS:PORT" in status(own, DATABRICKS_HOST="ftp://x").stderr
 
 
 def test_a_wrong_token_is_refused(own):
     shown = status(own, "--token", "wrong")
     assert shown.returncode != 0 and shown.stdout == ""
+    assert "this token is from --token" in shown.stderr, shown.stderr
+
+
+def test_no_login_is_told_with_where_it_was_looked_for(own, tmp_path):
+    shown = status(own, DATABRICKS_HOST="", DATABRICKS_CONFIG_FILE=str(tmp_path / "none"))
+    assert shown.returncode == 2, shown
+    assert f"{tmp_path}/none is not there" in shown.stderr and "--write-profile" in shown.stderr, shown.stderr
