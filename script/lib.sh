@@ -28,6 +28,9 @@ die() {
   exit 1
 }
 
+# usage: what the calling script's head says.
+usage() { sed -n '2,/^[^#]/ { s/^# \?//p }' "${BASH_SOURCE[1]}"; }
+
 # quietly LOG NEXT COMMAND...: runs COMMAND with its output in LOG; shows the log's end if it fails.
 quietly() {
   local log=$1 next=$2
