@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "cli/branch_name.h"
 #include "cli/client.h"
 
 namespace tarn::cli {
@@ -26,7 +27,9 @@ void print(const json& check) {
 }  // namespace
 
 void add_check_restore_options(CLI::App& command, CheckRestoreOptions& options) {
-    command.add_option("branch", options.branch, "projects/PROJECT/branches/BRANCH")->required();
+    command.add_option("branch", options.branch, "projects/PROJECT/branches/BRANCH")
+        ->required()
+        ->check(branch_form);
     command.add_option("--time", options.time,
                        "The moment (RFC 3339); one in the branch's window is drawn");
     command.add_option("--host", options.host, "http://ADDRESS:PORT of the API");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cli/branch_name.h"
 #include "cli/client.h"
 
 namespace tarn::cli {
@@ -73,9 +74,12 @@ void print(const json& diff) {
 }  // namespace
 
 void add_diff_options(CLI::App& command, DiffOptions& options) {
-    command.add_option("from", options.from, "projects/PROJECT/branches/BRANCH")->required();
-    command.add_option("to", options.to,
-                       "The other branch, of the same project; without it, the same");
+    command.add_option("from", options.from, "projects/PROJECT/branches/BRANCH")
+        ->required()
+        ->check(branch_form);
+    command
+        .add_option("to", options.to, "The other branch, of the same project; without it, the same")
+        ->check(branch_form);
     command.add_option("--from-at", options.from_at,
                        "Its moment: a time (RFC 3339) or an LSN; now");
     command.add_option("--to-at", options.to_at, "The other's moment; now");

@@ -23,10 +23,11 @@ Result<ComputeUser> unprivileged_user(const std::string& name) {
     if (failure != 0) return errno_error(failure, fmt::format("look up user {}", name));
     if (!found)
         return error(Code::not_found, "there is no user '{}' to run computes as", name)
-            .with_hint(fmt::format("create it (useradd --system {}), or name another", name));
+            .with_hint(fmt::format(
+                "create it (useradd --system {}), or name another with --compute-user", name));
     if (entry.pw_uid == 0)
         return error(Code::invalid_argument, "PostgreSQL refuses to run as root ({})", name)
-            .with_hint("name an unprivileged user for computes");
+            .with_hint("name an unprivileged user with --compute-user");
     return ComputeUser{entry.pw_uid, entry.pw_gid, name, true};
 }
 

@@ -207,7 +207,9 @@ Result<void> BackupCommand::list() {
                         manifest->encrypted ? ", encrypted" : "");
         }
     }
-    if (damaged) return error(Code::data_loss, "not all of the backups can be read");
+    if (damaged)
+        return error(Code::data_loss, "not all of the backups can be read")
+            .with_hint("docs/operate/backup.md says what to do when an object is damaged");
     return {};
 }
 

@@ -36,25 +36,30 @@ Result<void> check_form(std::string_view text) {
         }
     }
     if (quote || brackets != 0)
-        return error(Code::invalid_argument, "a {} is not closed", quote ? "string" : "list");
+        return error(Code::invalid_argument, "a {} is not closed", quote ? "string" : "list")
+            .with_hint(quote ? "strings stand in quotes, in one line" : "lists end with a ']'");
     return {};
 }
 
 Result<void> apply(CLI::App& command, const CLI::ConfigItem& item) {
     if (!item.parents.empty())
         return error(Code::invalid_argument, "there is no table [{}]: all keys stand above any",
-                     item.parents.front());
+                     item.parents.front())
+            .with_hint("leave out the line with the table's name");
     CLI::Option* option = command.get_option_no_throw("--" + item.name);
     if (!option || !option->get_configurable())
         return error(Code::invalid_argument, "there is no setting '{}'", item.name)
             .with_hint("`tarn serve --help` lists them; a key is a flag without its dashes");
-    if (item.inputs.empty()) return error(Code::invalid_argument, "'{}' has no value", item.name);
+    if (item.inputs.empty())
+        return error(Code::invalid_argument, "'{}' has no value", item.name)
+            .with_hint("write it as key = \"value\", or leave it out for the shipped one");
     if (option->count() > 0) return {};
     try {
         option->add_result(item.inputs);
         option->run_callback();
     } catch (const CLI::Error& failure) {
-        return error(Code::invalid_argument, "'{}': {}", item.name, failure.what());
+        return error(Code::invalid_argument, "'{}': {}", item.name, failure.what())
+            .with_hint("`tarn serve --help` says what it takes");
     }
     return {};
 }
@@ -66,7 +71,8 @@ Result<void> apply_all(CLI::App& command, const std::string& text) {
     for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_config(lines)) {
         TRY(apply(command, item));
         if (!seen.insert(item.name).second)
-            return error(Code::invalid_argument, "'{}' is given twice", item.name);
+            return error(Code::invalid_argument, "'{}' is given twice", item.name)
+                .with_hint("leave one of the two; a list stands in brackets: [\"a\", \"b\"]");
     }
     return {};
 }
@@ -77,7 +83,10 @@ Result<void> apply_config_file(CLI::App& command, const std::string& path) {
     auto text = sys::read_small_file(path);
     if (!text.ok() || !*text)
         return error(Code::invalid_argument, "settings of {}: {}", path,
-                     text.ok() ? "there is no such file" : text.error().message());
+                     text.ok() ? "there is no such file" : text.error().message())
+            .with_hint(
+                "--config or TARN_CONFIG names a TOML file that this user can read; without "
+                "either the shipped settings hold");
     TRY_CTX(apply_all(command, **text), "settings of {}", path);
     return {};
 }

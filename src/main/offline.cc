@@ -20,6 +20,8 @@ Result<compute::ComputeUser> owner_of(const std::string& store_root) {
     struct stat status {};
     if (::stat(store_root.c_str(), &status) != 0) {
         Error failure = errno_error(errno, fmt::format("look at the store {}", store_root));
+        if (failure.code() == Code::permission_denied)
+            return std::move(failure).with_hint("run it as the user of the server, or as root");
         if (failure.code() != Code::not_found) return failure;
         return std::move(failure).with_hint("name the server's data directory with --data-dir");
     }

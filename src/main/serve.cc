@@ -153,9 +153,15 @@ Result<void> introduce(control::Identities& identities, const ServeOptions& opti
     if (options.profile_file.empty()) return {};
     std::string host = "http://" + options.http;
     if (TRY(is_accepted(identities, token_in_profile(options.profile_file, host)))) return {};
-    if (!token)
-        token = TRY_CTX(identities.create_token(options.admin, "profile"),
-                        "make a token of --admin for profile {}", options.profile_file);
+    if (!token) {
+        auto made = identities.create_token(options.admin, "profile");
+        if (!made.ok())
+            return std::move(made)
+                .error()
+                .context("make a token for profile " + options.profile_file)
+                .with_hint("--admin names the administrator of the first start");
+        token = std::move(made).value();
+    }
     TRY_CTX(write_profile(options.profile_file, host, *token), "write profile");
     return {};
 }

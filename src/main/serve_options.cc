@@ -198,13 +198,16 @@ Result<ServeOptions> complete(CLI::App& command, ServeOptions& options) {
             return error(Code::invalid_argument, "find '{}': {}", *path, failure.message());
     }
     if (whole.tls_certificate.empty() != whole.tls_key.empty())
-        return error(Code::invalid_argument, "--tls-certificate and --tls-key go together");
+        return error(Code::invalid_argument, "--tls-certificate and --tls-key go together")
+            .with_hint("give both, or neither for certificates of the local authority");
     auto low = TRY(parse_disk_limit(whole.disk_low));
     auto critical = TRY(parse_disk_limit(whole.disk_critical));
     if (low && critical && *critical > *low)
-        return error(Code::invalid_argument, "--disk-critical is more than --disk-low");
+        return error(Code::invalid_argument, "--disk-critical is more than --disk-low")
+            .with_hint("computes stop writing when even less is free than for anything new");
     if (whole.network_address.empty() != whole.network_domain.empty())
-        return error(Code::invalid_argument, "--network-address and --network-domain go together");
+        return error(Code::invalid_argument, "--network-address and --network-domain go together")
+            .with_hint("give both, or neither for endpoints on loopback addresses alone");
     return whole;
 }
 

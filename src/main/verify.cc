@@ -86,8 +86,13 @@ Result<compute::StoreFindings> look(const std::string& data_directory,
     compute::ActAs acting(user);
     auto store = TRY(open_existing_store(root));
     compute::VerifyRequest request;
-    for (const std::string& lineage : options.lineages)
-        request.lineages.push_back(TRY(compute::parse_lineage_id(lineage)));
+    for (const std::string& lineage : options.lineages) {
+        auto id = compute::parse_lineage_id(lineage);
+        if (!id)
+            return std::move(id).error().with_hint(
+                "`tarn inspect` lists the lineages, and which branch each is the storage of");
+        request.lineages.push_back(*id);
+    }
     ProgressLine line;
     if (options.progress || ::isatty(STDERR_FILENO))
         request.progress = [&line](const compute::VerifyProgress& now) { line.show(now); };
