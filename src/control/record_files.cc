@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::string_view kSuffix = ".record";
 constexpr const char* kRecover =
-    "end here and run `tarn recover-metadata`, which makes the database of the records";
+    "run `tarn recover-metadata` with the same --data-dir: it makes the database of the records, "
+    "and "
+    "the server starts with that";
 
 Result<meta::Record> read_record(const std::string& path, const meta::RecordName& name) {
     auto record = TRY(meta::decode_record(TRY(sys::read_file(sys::real_disk(), path))));
