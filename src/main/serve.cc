@@ -144,7 +144,11 @@ Result<bool> is_accepted(control::Identities& identities, const std::string& tok
 // The administrator's token is shown once, at the first start; a profile gets one whenever it lacks
 // one that is good (its data directory may have been made anew).
 Result<void> introduce(control::Identities& identities, const ServeOptions& options) {
-    auto token = TRY(identities.bootstrap(options.admin));
+    auto first = identities.bootstrap(options.admin);
+    if (!first.ok() && first.error().code() == Code::invalid_argument)
+        return std::move(first).error().with_hint(
+            "--admin names the administrator, such as admin@example.com");
+    auto token = TRY(std::move(first));
     if (token) {
         std::printf("administrator: %s\ntoken (shown only now): %s\n", options.admin.c_str(),
                     token->c_str());

@@ -229,6 +229,7 @@ def test_bad_input_is_refused_and_says_what_to_do(s3, tmp_path):
             (("restore", "--from", tmp_path, "--data-dir", tmp_path / "new"), good, 4, "there is no backup in"),
             (("restore", "--from", tmp_path, "--data-dir", tmp_path / "new", "--backup", "x"), good, 4, "no backup 'x'"),
             (("--to", tmp_path / "to", "--data-dir", tmp_path / "no"), good, 4, "hint: name the server's data directory"),
+            (("--to", tmp_path / "to", "--data-dir", "/dev/null/no"), good, 6, "hint: a part of that path is a file"),
             (("list", "--from", tmp_path), good, 4, f"there is no backup in {tmp_path}"),
             (("list", "--from", tmp_path, "--json"), good, 4, "hint: make one with: tarn backup --to"),
             (("list", "--from", BUCKET, "--endpoint-url", "127.0.0.1"), good, 2, "hint: write https://"),

@@ -116,6 +116,7 @@ def test_a_profile_that_cannot_be_written_costs_no_token(own):
     (["--http", "192.0.2.1:80"], "no such address: name one"),
     (["--network-address", "192.0.2.1", "--network-domain", "x.example"], "(--network-address, --pg-port)"),
     (["--network-address", "here", "--network-domain", "x.example"], "--network-address"),
+    (["--admin", "a b"], "--admin names the administrator"),
     (["--htpt", "x"], "did you mean `--http`"),
     (["--data-dir", "/proc/1/none"], "choose a data directory that you can write with --data-dir"),
     (["more"], "`tarn serve` has no use for 'more'")])
