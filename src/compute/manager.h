@@ -1,5 +1,5 @@
-// manager.h: the Computes of a real machine: lineages in the page store, one supervisor process for
-// each running endpoint.
+// manager.h: the Computes of a real machine: lineages in the page store (lineages.h), and one
+// supervisor process for each running endpoint (endpoints.h, endpoint_runner.h).
 //
 // The manager holds no truth: what is stored says the store, what runs say the supervisors, which
 // outlive it. After a restart adopt() finds them again.
@@ -7,48 +7,31 @@
 // Threads: any; calls for one endpoint queue up, others run side by side.
 #pragma once
 
-#include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 
 #include "compute/ballast.h"
-#include "compute/channel.h"
 #include "compute/computes.h"
+#include "compute/endpoint_runner.h"
+#include "compute/endpoints.h"
 #include "compute/layout.h"
 #include "compute/lineages.h"
+#include "compute/manager_options.h"
 #include "compute/postgres_install.h"
 #include "compute/spare_keeper.h"
-#include "compute/spec.h"
+#include "compute/spec_writer.h"
 #include "compute/user.h"
 #include "compute/wal_compressor.h"
 #include "store/lineage.h"
-#include "sys/descriptor.h"
 
 namespace tarn::compute {
-
-struct ManagerOptions {
-    std::string data_directory;  // absolute
-    // Where PostgreSQL may be, in order (see find_postgres).
-    std::vector<std::string> postgres_directories;
-    std::string shim;  // the page shim's library, absolute
-    // The program that becomes a supervisor, and its first arguments; the specification's path is
-    // added.
-    std::vector<std::string> supervisor_command;
-    std::string user;  // that computes run as; only for a server that is root
-    std::string shared_buffers = "256MB";
-    std::chrono::milliseconds compaction_calm{60'000};  // see Compactor::begin()
-    HistoryLimits history;
-    DiskLimits disk;
-    Span wal_compression_round{
-        std::chrono::seconds{15}};  // how often WAL to compress is looked for
-};
 
 class Manager final : public Computes {
   public:
     // Opens or makes the store. Fails, saying what to do, if the data directory or the user is no
     // good.
     static Result<std::unique_ptr<Manager>> open(ManagerOptions options);
-    ~Manager() override;
 
     std::vector<int> majors() const override;
     const std::map<int, PostgresInstall>& installs() const { return installs_; }
@@ -86,35 +69,17 @@ class Manager final : public Computes {
     void on_exit(std::function<void(const std::string& endpoint_uid)> callback) override;
 
   private:
-    struct Endpoint;
+    Manager(ManagerOptions options, store::Store store, ComputeUser user,
+            std::map<int, PostgresInstall> installs);
 
-    Manager(ManagerOptions options, store::Store store, ComputeUser user);
-    std::shared_ptr<Endpoint> endpoint(const std::string& uid) const;
-    std::shared_ptr<Endpoint> endpoint_or_new(const std::string& uid);
-    Result<void> claim_lineage(Endpoint& endpoint, uint64_t lineage);
-    Result<SuperviseSpec> supervise_spec(const ComputeSpec& spec, uint64_t lineage) const;
-    Result<std::string> write_spec(const ComputeSpec& spec, uint64_t lineage);
-    Result<ComputeStatus> start_locked(Endpoint& endpoint, const ComputeSpec& spec);
-    Result<void> stop_locked(Endpoint& endpoint, Order how);
-    std::shared_ptr<Channel> attach(const std::shared_ptr<Endpoint>& endpoint,
-                                    sys::Descriptor socket, int pid);
-    Result<void> end_orphans(const std::string& endpoint_uid, uint64_t lineage);
-    void supervisor_ended(Endpoint& endpoint);
-    void adopt_one(const std::string& uid, const ComputeSpec* known);
-    Result<uint64_t> seal_now(const std::string& endpoint_uid);
-    Result<void> checkpoint_if_far(uint64_t lineage, const std::string& running);
-
-    ManagerOptions options_;
-    Layout layout_;
+    const ManagerOptions options_;
+    const Layout layout_;
     store::Store store_;
-    ComputeUser user_;
-    std::map<int, PostgresInstall> installs_;
+    const ComputeUser user_;
+    const std::map<int, PostgresInstall> installs_;
+    const SpecWriter specs_;
     Lineages lineages_;
 
-    mutable std::mutex mutex_;  // guards the two below
-    std::map<std::string, std::shared_ptr<Endpoint>> endpoints_;
-    std::function<void(const std::string&)> exit_callback_;
-    std::atomic<bool> letting_go_ = false;
     std::mutex watching_;  // guards the watch and what it has told
     DiskState disk_told_ = DiskState::enough;
     DiskWatch disk_watch_;
@@ -122,8 +87,10 @@ class Manager final : public Computes {
     bool ballast_failed_ = false;  // and that was told
     std::mutex checking_;          // guards the directory that settings are checked in
 
-    std::unique_ptr<WalCompressor> wal_compressor_;  // last, both: they end before the rest goes
-    std::unique_ptr<SpareKeeper> spare_keeper_;
+    WalCompressor wal_compressor_;  // from here on: they end before the rest goes
+    SpareKeeper spare_keeper_;
+    Endpoints endpoints_;
+    EndpointRunner runner_;
 };
 
 }  // namespace tarn::compute
