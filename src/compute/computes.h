@@ -20,6 +20,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "compute/disk_space.h"
+#include "pg/page_changes.h"
 
 namespace tarn::compute {
 
@@ -55,27 +56,6 @@ struct BranchPoint {
 // the end of the WAL.
 struct Newest {};
 using Moment = std::variant<Newest, Lsn, Time>;
-
-// Blocks [begin, end) of a relation.
-struct BlockRange {
-    uint32_t begin = 0;
-    uint32_t end = 0;
-};
-
-// What differs between two computes.
-struct PageChanges {
-    using Relation = std::pair<uint32_t, uint32_t>;  // oid of the database, number of the file
-    // Of a main fork. All its blocks if the two files of this number are not one that both sides
-    // inherited.
-    struct Blocks {
-        std::vector<BlockRange> not_shared;  // ascending and apart
-        uint64_t changed = 0;                // how many of these have different bytes
-    };
-    std::map<Relation, Blocks> relations;
-    // Has every transaction whose traces may lie in a shared block the same fate on both sides? If
-    // not, a shared block may show other rows.
-    bool same_fates = false;
-};
 
 // What a lineage's history takes, as the last look at it has found.
 struct HistoryCost {
@@ -195,8 +175,8 @@ class Computes {
 
     // Which blocks differ between two running computes of one major: asks both for a restore point,
     // and reads only what they do not share. What is written meanwhile counts or does not.
-    virtual Result<PageChanges> compare(const std::string& endpoint_uid,
-                                        const std::string& other_uid) = 0;
+    virtual Result<pg::PageChanges> page_changes(const std::string& endpoint_uid,
+                                                 const std::string& other_uid) = 0;
 
     // Called (from a thread of the implementation) when a compute ended without being asked to.
     virtual void on_exit(std::function<void(const std::string& endpoint_uid)> callback) = 0;

@@ -231,12 +231,12 @@ Result<std::vector<Row>> Manager::query(const std::string& endpoint_uid,
     return endpoints_.query(endpoint_uid, database, statement);
 }
 
-Result<PageChanges> Manager::compare(const std::string& endpoint_uid,
-                                     const std::string& other_uid) {
+Result<pg::PageChanges> Manager::page_changes(const std::string& endpoint_uid,
+                                              const std::string& other_uid) {
     uint64_t one = TRY(seal_now(endpoints_, endpoint_uid));
     uint64_t other = TRY(seal_now(endpoints_, other_uid));
     ActAs acting(user_);
-    return TRY_CTX(page_changes(store_, one, other), "compare lineage {} with {}",
+    return TRY_CTX(compute::page_changes(store_, one, other), "compare lineage {} with {}",
                    lineage_text(one), lineage_text(other));
 }
 

@@ -64,8 +64,8 @@ class Manager final : public Computes {
     Result<void> adopt(const std::vector<ComputeSpec>& known) override;
     Result<std::vector<Row>> query(const std::string& endpoint_uid, const std::string& database,
                                    const std::string& statement) override;
-    Result<PageChanges> compare(const std::string& endpoint_uid,
-                                const std::string& other_uid) override;
+    Result<pg::PageChanges> page_changes(const std::string& endpoint_uid,
+                                         const std::string& other_uid) override;
     void on_exit(std::function<void(const std::string& endpoint_uid)> callback) override;
 
   private:

@@ -102,21 +102,17 @@ Result<bool> fates_differ(PointReader& one, PointReader& other, const store::Fil
     return false;
 }
 
-void add(PageChanges& changes, const pg::RelationFile& file, const store::FileChange& change) {
+void add(pg::PageChanges& changes, const pg::RelationFile& file, const store::FileChange& change) {
     auto& [ranges, changed] = changes.relations[{file.database, file.relation}];
     changed += change.changed;
     uint32_t begin = file.segment * kBlocksOfSegment;
-    for (const auto& range : change.blocks) {
-        if (!ranges.empty() && ranges.back().end == begin + range.begin)
-            ranges.back().end = begin + range.end;
-        else
-            ranges.push_back({begin + range.begin, begin + range.end});
-    }
+    for (const auto& range : change.blocks)
+        append_range(ranges, {begin + range.begin, begin + range.end});
 }
 
 }  // namespace
 
-Result<PageChanges> page_changes(const store::Store& store, uint64_t one, uint64_t other) {
+Result<pg::PageChanges> page_changes(const store::Store& store, uint64_t one, uint64_t other) {
     auto open = [&](uint64_t lineage) -> Result<PointReader> {
         return PointReader::load(store.disk(), store.root(),
                                  TRY(store.newest_restore_point(lineage)));
@@ -124,7 +120,7 @@ Result<PageChanges> page_changes(const store::Store& store, uint64_t one, uint64
     PointReader side = TRY(open(one));
     PointReader other_side = TRY(open(other));
     auto end = TRY(shared_transactions_end(store, side.point().id, other_side.point().id));
-    PageChanges changes;
+    pg::PageChanges changes;
     changes.same_fates = end.has_value();
     for (const auto& change : TRY(store::compare(side, other_side))) {
         pg::RelationFile relation;

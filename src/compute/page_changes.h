@@ -2,11 +2,11 @@
 // PostgreSQL's terms.
 #pragma once
 
-#include "compute/computes.h"
+#include "pg/page_changes.h"
 #include "store/lineage.h"
 
 namespace tarn::compute {
 
-Result<PageChanges> page_changes(const store::Store& store, uint64_t one, uint64_t other);
+Result<pg::PageChanges> page_changes(const store::Store& store, uint64_t one, uint64_t other);
 
 }  // namespace tarn::compute

@@ -4,20 +4,6 @@
 
 namespace tarn::control {
 
-namespace {
-
-diff::PageDiff pages_of(const compute::PageChanges& changes) {
-    diff::PageDiff pages{.files = {}, .same_rows_in_shared_blocks = changes.same_fates};
-    for (const auto& [file, blocks] : changes.relations) {
-        auto& [ranges, changed] = pages.files[file];
-        changed = blocks.changed;
-        for (const auto& range : blocks.not_shared) ranges.push_back({range.begin, range.end});
-    }
-    return pages;
-}
-
-}  // namespace
-
 Result<DiffView> Diffs::make(const DiffDraft& draft) {
     if (cancelled_) return error(Code::unavailable, "the server is ending");
     if (!slots_.try_acquire())
@@ -33,7 +19,7 @@ Result<DiffView> Diffs::make(const DiffDraft& draft) {
     Result<void> first_opened = opening.get();
     auto made = !first_opened ? Result<diff::Diff>(first_opened.error())
                 : !opened     ? Result<diff::Diff>(opened.error())
-                              : compare(both);
+                              : diff_sides(both);
     close_scratch(core_, both);
     auto side = [&](const ScratchBranch& scratch) {
         return DiffView::Side{branch_name(project.id, scratch.source.id), scratch.point};
@@ -51,9 +37,9 @@ Result<ScratchBranch> Diffs::draft_side(const DiffDraft& draft, const DiffSide& 
     return draft_scratch(core_, draft.project, side.branch, moment, "diff-of-");
 }
 
-Result<diff::Diff> Diffs::compare(const Both& both) {
-    auto changes = TRY(core_.computes.compare(both[0].endpoint_uid, both[1].endpoint_uid));
-    return diff::compare(query_of(both[0]), query_of(both[1]), pages_of(changes));
+Result<diff::Diff> Diffs::diff_sides(const Both& both) {
+    auto pages = TRY(core_.computes.page_changes(both[0].endpoint_uid, both[1].endpoint_uid));
+    return diff::diff_servers(query_of(both[0]), query_of(both[1]), pages);
 }
 
 diff::Query Diffs::query_of(const ScratchBranch& scratch) {

@@ -52,7 +52,7 @@ class Diffs {
     using Both = std::array<ScratchBranch, 2>;
 
     Result<ScratchBranch> draft_side(const DiffDraft& draft, const DiffSide& side);
-    Result<diff::Diff> compare(const Both& both);
+    Result<diff::Diff> diff_sides(const Both& both);
     diff::Query query_of(const ScratchBranch& scratch);
 
     Core& core_;

@@ -72,7 +72,7 @@ TEST_F(DiffsTest, BothSidesAreOpenedAndNothingOfThemStays) {
 }
 
 TEST_F(DiffsTest, WhateverFailsLeavesNothing) {
-    for (std::string failing : {"create_branch", "start", "compare", "query"}) {
+    for (std::string failing : {"create_branch", "start", "page_changes", "query"}) {
         SCOPED_TRACE(failing);
         computes_.before_call = [&](const std::string& call) -> Result<void> {
             if (call == failing) return error(Code::io_error, "no luck");

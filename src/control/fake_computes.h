@@ -24,14 +24,14 @@ class FakeComputes : public compute::Computes {
     std::function<Result<void>(const std::string& call)> after_call;
     std::vector<int> installed = {16, 17, 18};
 
-    std::set<std::string> made;  // lineages
+    std::set<std::string> made;                                 // lineages
     std::map<std::string, Result<compute::Verified>> findings;  // what reading a lineage finds
-    std::vector<std::string> verified;                       // in this order
+    std::vector<std::string> verified;                          // in this order
     std::map<std::string, std::string> parents;  // of branches: what they were made from
     std::map<std::string, Time> set_aside_from;
-    std::map<std::string, Time> histories;       // lineage -> from when on it is kept
+    std::map<std::string, Time> histories;  // lineage -> from when on it is kept
     std::map<std::string, compute::HistoryCost> costs;
-    std::map<std::string, uint64_t> kept;  // for a lineage, by what it was made from
+    std::map<std::string, uint64_t> kept;        // for a lineage, by what it was made from
     std::map<std::string, std::string> running;  // endpoint uid -> lineage
     std::set<std::string> directories;           // of endpoints that were started once
     std::set<std::string> roles;
@@ -162,12 +162,12 @@ class FakeComputes : public compute::Computes {
         TRY(call("query", [&] { rows = execute(statement); }));
         return rows;
     }
-    Result<compute::PageChanges> compare(const std::string& endpoint_uid,
+    Result<pg::PageChanges> page_changes(const std::string& endpoint_uid,
                                          const std::string& other_uid) override {
-        TRY(call("compare", [] {}));
+        TRY(call("page_changes", [] {}));
         if (!running.contains(endpoint_uid) || !running.contains(other_uid))
             return error(Code::unavailable, "only one of the two runs");
-        return compute::PageChanges{};
+        return pg::PageChanges{};
     }
     void on_exit(std::function<void(const std::string&)> callback) override {
         exited_ = std::move(callback);

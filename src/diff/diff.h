@@ -2,28 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "diff/rows.h"
 #include "diff/schema.h"
+#include "pg/page_changes.h"
 
 namespace tarn::diff {
-
-// What the page store knows of two sides.
-struct PageDiff {
-    struct File {
-        std::vector<Blocks> not_shared;  // by the two sides
-        uint64_t changed = 0;            // how many of these have different bytes
-    };
-    std::map<std::pair<uint32_t, uint32_t>, File> files;  // by oid of the database, and number
-    // Do shared blocks show the same rows on both sides?
-    bool same_rows_in_shared_blocks = false;
-};
 
 struct RelationChange {
     std::string name;                    // "public.people"
@@ -44,6 +31,7 @@ struct Diff {
     std::vector<DatabaseDiff> databases;  // on both sides, with something changed
 };
 
-Result<Diff> compare(const Query& from, const Query& to, const PageDiff& pages);
+// `pages`: what the page store knows of the two.
+Result<Diff> diff_servers(const Query& from, const Query& to, const pg::PageChanges& pages);
 
 }  // namespace tarn::diff

@@ -46,10 +46,10 @@ std::vector<Table::Column> shared_columns(const Table& one, const Table& other) 
 }
 
 // Cut so that each piece is one statement's.
-std::vector<std::vector<Blocks>> portions(const std::vector<Blocks>& ranges) {
-    std::vector<std::vector<Blocks>> all;
+std::vector<std::vector<BlockRange>> portions(const std::vector<BlockRange>& ranges) {
+    std::vector<std::vector<BlockRange>> all;
     uint32_t left = 0;
-    for (Blocks range : ranges)
+    for (BlockRange range : ranges)
         while (range.begin < range.end) {
             if (left == 0 || all.back().size() == kRangesOfQuery) {
                 all.emplace_back();
@@ -63,9 +63,9 @@ std::vector<std::vector<Blocks>> portions(const std::vector<Blocks>& ranges) {
     return all;
 }
 
-uint64_t count(const std::vector<Blocks>& ranges) {
+uint64_t count(const std::vector<BlockRange>& ranges) {
     uint64_t blocks = 0;
-    for (const Blocks& range : ranges) blocks += range.end - range.begin;
+    for (const BlockRange& range : ranges) blocks += range.end - range.begin;
     return blocks;
 }
 
@@ -76,10 +76,10 @@ struct Hashing {
     uint64_t passes = 1;
 };
 
-std::string statement(const std::string& table, const std::vector<Blocks>& portion,
+std::string statement(const std::string& table, const std::vector<BlockRange>& portion,
                       const Hashing& hashing, uint64_t pass) {
     std::vector<std::string> parts;
-    for (const Blocks& range : portion)
+    for (const BlockRange& range : portion)
         parts.push_back(fmt::format(
             "SELECT {} AS k, {} AS r FROM ONLY {} t WHERE t.ctid >= '({},0)' AND t.ctid "
             "< '({},0)'",

@@ -11,15 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "base/block_range.h"
 #include "diff/catalog.h"
 
 namespace tarn::diff {
-
-// Blocks [begin, end).
-struct Blocks {
-    uint32_t begin = 0;
-    uint32_t end = 0;
-};
 
 struct Table {
     struct Column {
@@ -52,7 +47,7 @@ struct RowCounts {
 struct TableSide {
     const Query& query;
     const Table* table = nullptr;
-    std::vector<Blocks> blocks;
+    std::vector<BlockRange> blocks;
 };
 
 Result<RowCounts> count_rows(const std::string& database, const std::string& table,

@@ -38,7 +38,7 @@ std::string_view name(Direction direction) {
     return "changed";
 }
 
-std::vector<SchemaChange> compare(const Catalog& from, const Catalog& to) {
+std::vector<SchemaChange> schema_changes(const Catalog& from, const Catalog& to) {
     std::set<std::string> gone = missing(from, to);
     std::set<std::string> come = missing(to, from);
     std::vector<SchemaChange> changes;

@@ -21,6 +21,6 @@ struct SchemaChange {
 
 // In an order in which they may be run, as far as there is one: what goes first, then what comes.
 // What is part of a table that comes or goes is not named beside it.
-std::vector<SchemaChange> compare(const Catalog& from, const Catalog& to);
+std::vector<SchemaChange> schema_changes(const Catalog& from, const Catalog& to);
 
 }  // namespace tarn::diff

@@ -23,7 +23,7 @@ void add(Catalog& catalog, std::string_view kind, const std::string& name,
 
 std::vector<std::string> lines(const Catalog& from, const Catalog& to) {
     std::vector<std::string> lines;
-    for (const SchemaChange& change : compare(from, to))
+    for (const SchemaChange& change : schema_changes(from, to))
         lines.push_back(fmt::format("{} {}: {}", name(change.direction), change.kind, change.ddl));
     return lines;
 }

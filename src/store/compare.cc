@@ -38,13 +38,6 @@ void add_known(const PointReader& side, size_t shared, const FileRecord& file, u
     }
 }
 
-void add(std::vector<BlockRange>& ranges, uint32_t block) {
-    if (!ranges.empty() && ranges.back().end == block)
-        ++ranges.back().end;
-    else
-        ranges.push_back({block, block + 1});
-}
-
 // A copy lies in a higher slot than what it was made of.
 Result<bool> is_copied_from(PointReader& side, SlotClaim copy, const SlotClaim& source) {
     while (copy.slot > source.slot) {
@@ -86,11 +79,11 @@ Result<FileChange> changes_of(PointReader& one, const FileRecord& in_one, PointR
         auto here = TRY(one.find(in_one, block));
         auto there = TRY(other.find(in_other, block));
         if (TRY(are_shared(one, here, other, there))) continue;
-        add(change.blocks, block);
+        append_range(change.blocks, {block, block + 1});
         if (!TRY(have_same_bytes(one, here, other, there))) ++change.changed;
     }
     for (uint32_t block = both; block < std::max(in_one.length, in_other.length); ++block) {
-        add(change.blocks, block);
+        append_range(change.blocks, {block, block + 1});
         ++change.changed;
     }
     return change;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/block_range.h"
 #include "base/result.h"
 #include "store/index_writer.h"
 #include "store/restore_point.h"
@@ -42,12 +43,6 @@ class PointReader {
     RestorePoint point_;
     std::vector<LoadedIndex> indexes_;  // newest first
     SlotReader slots_;
-};
-
-// Blocks [begin, end).
-struct BlockRange {
-    uint32_t begin = 0;
-    uint32_t end = 0;
 };
 
 struct FileChange {
