@@ -8,8 +8,8 @@
 #include "inspect/tree.h"
 #include "store/index_writer.h"
 #include "store/paths.h"
+#include "store/point_reader.h"
 #include "store/slot_scan.h"
-#include "store/verify.h"
 
 namespace tarn::inspect {
 
@@ -41,11 +41,10 @@ class BlockHistory {
     using Key = std::tuple<uint64_t, uint32_t, uint32_t>;
 
     void add(const store::RestorePoint& point) {
-        auto file = std::find_if(point.files.begin(), point.files.end(),
-                                 [&](const auto& each) { return each.id == block_.file; });
+        const store::FileRecord* file = store::find_file(point.files, block_.file);
         std::string id = compute::text_of(point.id);
-        if (file == point.files.end() || block_.block >= file->length)
-            return add_row(id, file == point.files.end() ? "no such file" : "beyond its end");
+        if (!file || block_.block >= file->length)
+            return add_row(id, file ? "beyond its end" : "no such file");
         store::FileBirth birth{file->id, file->birth};
         for (const store::IndexRef& ref : point.indexes) {
             const store::LoadedIndex* index = loaded(ref);
@@ -74,23 +73,20 @@ class BlockHistory {
 
     void add_entry(const std::string& id, const store::LoadedIndex& index,
                    const store::FileBirth& birth, const store::IndexEntry& entry) {
-        store::Location location{entry.location};
-        auto sources = index.sources();
-        if (location.source() == 0 || location.source() > sources.size())
-            return add_row(id, "DAMAGED: its index names a source that it does not have");
-        store::LogId log = sources[location.source() - 1];
-        store::SlotClaim claim{birth, block_.block, entry.page_crc, log, location.slot()};
-        uint64_t segment = location.slot() / store::kSlotsPerSegment;
-        uint64_t place = location.slot() % store::kSlotsPerSegment;
-        Document row{{"restore_points", id},
-                     {"lies_in", fmt::format("{} slot {}", text_of(log), location.slot())},
-                     {"file", store::segment_path(store_.root().c_str(), log, segment, false).text},
-                     {"byte", place * store::kBlockBytes},
-                     {"birth", birth.birth},
-                     {"page_crc", fmt::format("{:08x}", entry.page_crc)}};
+        auto claim = store::claim_of(index.reader(), birth, entry);
+        if (!claim) return add_row(id, "DAMAGED: its index names a source that it does not have");
+        uint64_t segment = claim->slot / store::kSlotsPerSegment;
+        uint64_t place = claim->slot % store::kSlotsPerSegment;
+        Document row{
+            {"restore_points", id},
+            {"lies_in", fmt::format("{} slot {}", text_of(claim->log), claim->slot)},
+            {"file", store::segment_path(store_.root().c_str(), claim->log, segment, false).text},
+            {"byte", place * store::kBlockBytes},
+            {"birth", birth.birth},
+            {"page_crc", fmt::format("{:08x}", entry.page_crc)}};
         std::vector<char> page(store::kBlockBytes);
-        auto header = reader_.header(claim);
-        auto read = header ? reader_.page(claim, page.data()) : std::move(header);
+        auto header = reader_.header(*claim);
+        auto read = header ? reader_.page(*claim, page.data()) : std::move(header);
         row["bytes"] = read ? "good" : "DAMAGED";
         if (!read) add_damage(document_, read.error().text());
         append(std::move(row), id);

@@ -97,32 +97,6 @@ FileChange replaced(FileId id, uint32_t blocks) {
 
 }  // namespace
 
-Result<PointReader> PointReader::load(sys::Disk& disk, const std::string& root,
-                                      RestorePoint point) {
-    PointReader reader(disk, root, std::move(point));
-    for (const IndexRef& ref : reader.point_.indexes)
-        reader.indexes_.push_back(TRY(LoadedIndex::load(disk, root.c_str(), ref)));
-    return reader;
-}
-
-const FileRecord* PointReader::file(FileId id) const {
-    auto found = std::lower_bound(
-        point_.files.begin(), point_.files.end(), id,
-        [](const FileRecord& each, const FileId& wanted) { return each.id < wanted; });
-    return found != point_.files.end() && found->id == id ? &*found : nullptr;
-}
-
-Result<std::optional<SlotClaim>> PointReader::find(const FileRecord& file, uint32_t block) const {
-    if (block >= file.length) return std::optional<SlotClaim>();
-    return look_up(indexes_, {file.id, file.birth}, block);
-}
-
-Result<void> PointReader::read(const std::optional<SlotClaim>& claim, void* page) {
-    if (claim) return slots_.page(*claim, page);
-    std::memset(page, 0, kBlockBytes);
-    return {};
-}
-
 Result<std::vector<FileChange>> compare(PointReader& one, PointReader& other) {
     size_t shared = shared_indexes(one.point(), other.point());
     std::vector<FileChange> changes;

@@ -7,43 +7,13 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "base/block_range.h"
 #include "base/result.h"
-#include "store/index_writer.h"
-#include "store/restore_point.h"
-#include "store/verify.h"
+#include "store/point_reader.h"
 
 namespace tarn::store {
-
-// A restore point with its indexes, to read blocks of.
-class PointReader {
-  public:
-    static Result<PointReader> load(sys::Disk& disk, const std::string& root, RestorePoint point);
-
-    const RestorePoint& point() const { return point_; }
-    const std::vector<LoadedIndex>& indexes() const { return indexes_; }
-    // Null if it lists no such file.
-    const FileRecord* file(FileId id) const;
-    // Where the newest version lies; nullopt: zeros, also behind the file's end.
-    Result<std::optional<SlotClaim>> find(const FileRecord& file, uint32_t block) const;
-    // The slot that this one was copied from (page_copier.h); nullopt if it is no copy.
-    Result<std::optional<uint64_t>> copied_slot(const SlotClaim& claim) {
-        return slots_.copied_slot(claim);
-    }
-    // kBlockBytes, zeros where there are none.
-    Result<void> read(const std::optional<SlotClaim>& claim, void* page);
-
-  private:
-    PointReader(sys::Disk& disk, const std::string& root, RestorePoint point)
-        : point_(std::move(point)), slots_(disk, root) {}
-
-    RestorePoint point_;
-    std::vector<LoadedIndex> indexes_;  // newest first
-    SlotReader slots_;
-};
 
 struct FileChange {
     FileId id;

@@ -25,7 +25,7 @@
 
 #include "base/result.h"
 #include "store/page_log.h"
-#include "store/verify.h"
+#include "store/point_reader.h"
 
 namespace tarn::store {
 

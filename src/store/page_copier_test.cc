@@ -17,6 +17,7 @@
 #include "store/paths.h"
 #include "store/slot_scan.h"
 #include "store/test_directory.h"
+#include "store/verify.h"
 #include "sys/randomness.h"
 #include "sys/sim_disk.h"
 

@@ -56,6 +56,13 @@ bool take_body(Decoder& decoder, const RestorePointHeader& header, RestorePoint&
 
 }  // namespace
 
+const FileRecord* find_file(const std::vector<FileRecord>& files, FileId id) {
+    auto found = std::lower_bound(
+        files.begin(), files.end(), id,
+        [](const FileRecord& each, const FileId& wanted) { return each.id < wanted; });
+    return found != files.end() && found->id == id ? &*found : nullptr;
+}
+
 std::string encode(const RestorePoint& point) {
     Encoder encoder;
     encoder.put(RestorePointHeader{

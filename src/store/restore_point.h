@@ -27,6 +27,9 @@ struct FileRecord {
     uint32_t length = 0;  // blocks
 };
 
+// Null if it is not among them, which are sorted by id.
+const FileRecord* find_file(const std::vector<FileRecord>& files, FileId id);
+
 struct RestorePoint {
     RestorePointId id;
     uint64_t seal_slot = 0;   // slots of id.log below it belong to the seal

@@ -9,8 +9,8 @@
 #include "store/lineage.h"
 #include "store/log_state.h"
 #include "store/paths.h"
+#include "store/point_reader.h"
 #include "store/slot_scan.h"
-#include "store/verify.h"
 #include "sys/files.h"
 
 namespace tarn::store {
@@ -26,9 +26,8 @@ constexpr uint64_t kMergeRatio = 2;
 constexpr size_t kHolesMax = 1 << 20;
 
 bool lists(const std::vector<FileRecord>& files, const FileBirth& file) {
-    auto at = std::lower_bound(files.begin(), files.end(), file.id,
-                               [](const FileRecord& each, FileId id) { return each.id < id; });
-    return at != files.end() && at->id == file.id && at->birth == file.birth;
+    const FileRecord* found = find_file(files, file.id);
+    return found && found->birth == file.birth;
 }
 
 }  // namespace

@@ -1,51 +1,14 @@
 #include "store/verify.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 
 #include "store/paths.h"
-#include "store/slot_scan.h"
 
 namespace tarn::store {
 
 namespace {
 
-constexpr size_t kOpenFiles = 64;
-constexpr uint64_t kHeadersAtOnce = 64;
 constexpr uint64_t kSlotsBetweenProgress = 256;
-
-Error damaged(const char* what, const SlotClaim& claim) {
-    return error(Code::data_loss, "{} of slot {} in log {:016x}/{} is not what was written", what,
-                 claim.slot, claim.log.lineage, claim.log.incarnation);
-}
-
-// Where an entry of a loaded index says that its page lies.
-Result<SlotClaim> claim_of(const IndexReader& index, const FileBirth& file,
-                           const IndexEntry& entry) {
-    Location location{entry.location};
-    if (location.source() == 0 || location.source() > index.header()->source_count)
-        return error(Code::data_loss, "an index names source {} of {}", location.source(),
-                     index.header()->source_count);
-    return SlotClaim{file, entry.block, entry.page_crc, index.sources()[location.source() - 1],
-                     location.slot()};
-}
-
-}  // namespace
-
-Result<std::optional<SlotClaim>> look_up(const std::vector<LoadedIndex>& indexes,
-                                         const FileBirth& file, uint32_t block) {
-    for (const LoadedIndex& index : indexes) {
-        IndexEntry entry;
-        IndexAnswer answer = index.reader().lookup(file.id, file.birth, block, &entry);
-        if (answer == IndexAnswer::unknown) continue;
-        if (answer == IndexAnswer::zeros) break;
-        return std::optional(TRY(claim_of(index.reader(), file, entry)));
-    }
-    return std::optional<SlotClaim>();
-}
-
-namespace {
 
 // Invariants X1 and X2 of docs/formats/index.md, on which every look-up rests.
 Result<void> check_order(const IndexReader& index, uint64_t lineage) {
@@ -89,99 +52,11 @@ std::vector<EntryPlace> entries_of(const IndexReader& index) {
 }
 
 bool lists(const RestorePoint& point, const SlotClaim& claim) {
-    auto file = std::lower_bound(
-        point.files.begin(), point.files.end(), claim.file.id,
-        [](const FileRecord& each, const FileId& wanted) { return each.id < wanted; });
-    return file != point.files.end() && file->id == claim.file.id &&
-           file->birth == claim.file.birth && claim.block < file->length;
+    const FileRecord* file = find_file(point.files, claim.file.id);
+    return file && file->birth == claim.file.birth && claim.block < file->length;
 }
 
 }  // namespace
-
-bool is_damage(const Error& failure) {
-    switch (failure.code()) {
-        case Code::permission_denied:
-        case Code::unavailable:
-        case Code::timed_out:
-        case Code::no_space:
-        case Code::internal:
-            return false;
-        default:
-            return true;
-    }
-}
-
-Result<sys::File*> SlotReader::segment(const SlotClaim& claim, bool slots) {
-    uint64_t number = claim.slot / kSlotsPerSegment;
-    auto open = files_.find({claim.log, number, slots});
-    if (open == files_.end()) {
-        if (files_.size() >= kOpenFiles) files_.clear();
-        sys::File file = TRY(sys::File::open(
-            *disk_, segment_path(root_.c_str(), claim.log, number, slots).text, O_RDONLY));
-        open = files_.emplace(Key{claim.log, number, slots}, std::move(file)).first;
-    }
-    return &open->second;
-}
-
-Result<const SlotHeader*> SlotReader::header_at(const SlotClaim& claim) {
-    bool there = claim.log == window_log_ && claim.slot >= window_begin_ &&
-                 claim.slot < window_begin_ + window_.size();
-    if (!there) {
-        sys::File* slots = TRY(segment(claim, true));
-        uint64_t begin = claim.slot / kHeadersAtOnce * kHeadersAtOnce;
-        window_.assign(kHeadersAtOnce, SlotHeader{});
-        window_log_ = claim.log;
-        window_begin_ = begin;
-        auto read = slots->read_some(window_.data(), kHeadersAtOnce * sizeof(SlotHeader),
-                                     begin % kSlotsPerSegment * sizeof(SlotHeader));
-        if (!read) {
-            window_.clear();
-            return std::move(read).error();
-        }
-    }
-    return &window_[claim.slot - window_begin_];
-}
-
-Result<bool> SlotReader::has_header(const SlotClaim& claim) {
-    const SlotHeader& header = *TRY(header_at(claim));
-    return slot_state(header, claim.log, claim.slot) == SlotState::written &&
-           holds_page(header.kind) && header.file == claim.file.id &&
-           header.birth == claim.file.birth && header.block == claim.block &&
-           header.page_crc == claim.page_crc;
-}
-
-Result<void> SlotReader::header(const SlotClaim& claim) {
-    if (TRY(has_header(claim))) return {};
-    // The window may have been read before this slot was written.
-    window_.clear();
-    if (!TRY(has_header(claim))) return damaged("header", claim);
-    return {};
-}
-
-Result<std::optional<uint64_t>> SlotReader::copied_slot(const SlotClaim& claim) {
-    auto there = header(claim);
-    if (!there && !is_damage(there.error())) return std::move(there).error();
-    if (!there) return std::optional<uint64_t>();
-    const SlotHeader& copy = *TRY(header_at(claim));
-    if (copy.kind != SlotKind::copy) return std::optional<uint64_t>();
-    return std::optional<uint64_t>(copy.copied_slot);
-}
-
-Result<void> SlotReader::page(const SlotClaim& claim, void* page) {
-    sys::File* pages = TRY(segment(claim, false));
-    TRY(pages->read(page, kBlockBytes, claim.slot % kSlotsPerSegment * kBlockBytes));
-    if (crc32c(0, page, kBlockBytes) != claim.page_crc) return damaged("page", claim);
-    return {};
-}
-
-Result<bool> SlotReader::is_gone(const SlotClaim& claim) {
-    auto pages = segment(claim, false);
-    if (!pages && pages.error().code() == Code::not_found) return true;
-    alignas(8) char page[kBlockBytes] = {};
-    sys::File* file = TRY(std::move(pages));
-    TRY(file->read_some(page, kBlockBytes, claim.slot % kSlotsPerSegment * kBlockBytes));
-    return std::all_of(std::begin(page), std::end(page), [](char byte) { return byte == 0; });
-}
 
 Result<Verified> verify(sys::Disk& disk, const char* root, const RestorePoint& point,
                         const BlockVisitor& visit) {
@@ -318,7 +193,7 @@ void Verifier::take_lost(IndexFindings& findings,
     for (auto at = lost; at != findings.gone.end(); ++at) {
         ++findings.damaged_count;
         if (findings.damaged.size() < damaged_kept_)
-            findings.damaged.push_back({*at, damaged("page", *at)});
+            findings.damaged.push_back({*at, damaged_slot("page", *at)});
     }
     findings.gone.erase(lost, findings.gone.end());
 }

@@ -16,8 +16,8 @@
 
 #include "base/result.h"
 #include "store/index_writer.h"
+#include "store/point_reader.h"
 #include "store/restore_point.h"
-#include "sys/files.h"
 
 namespace tarn::store {
 
@@ -33,52 +33,6 @@ using BlockVisitor = std::function<void(const FileRecord& file, uint32_t block, 
 // and page. data_loss, naming the slot, at the first that is not what the index says.
 Result<Verified> verify(sys::Disk& disk, const char* root, const RestorePoint& point,
                         const BlockVisitor& visit = {});
-
-// Does the failure say that stored bytes are gone or not what was written? Any other one only says
-// that this process could not look.
-bool is_damage(const Error& failure);
-
-// A page version as an index names it.
-struct SlotClaim {
-    FileBirth file;
-    uint32_t block = 0;
-    uint32_t page_crc = 0;
-    LogId log;
-    uint64_t slot = 0;
-};
-
-// The newest index of the stack that knows the block has the answer; nullopt: zeros.
-Result<std::optional<SlotClaim>> look_up(const std::vector<LoadedIndex>& indexes,
-                                         const FileBirth& file, uint32_t block);
-
-// Reads slots and compares them with what is claimed of them.
-class SlotReader {
-  public:
-    SlotReader(sys::Disk& disk, std::string root) : disk_(&disk), root_(std::move(root)) {}
-
-    // `page` takes kBlockBytes.
-    Result<void> header(const SlotClaim& claim);
-    Result<void> page(const SlotClaim& claim, void* page);
-    // Which slot of the same log it was copied from; nullopt if it is no copy, or not whole.
-    Result<std::optional<uint64_t>> copied_slot(const SlotClaim& claim);
-    // Is there nothing where the slot should be? Then it was given back (give_back.h), or lost:
-    // that is for those to say who show it.
-    Result<bool> is_gone(const SlotClaim& claim);
-
-  private:
-    using Key = std::tuple<LogId, uint64_t, bool>;
-    Result<sys::File*> segment(const SlotClaim& claim, bool slots);
-    Result<const SlotHeader*> header_at(const SlotClaim& claim);
-    Result<bool> has_header(const SlotClaim& claim);
-
-    sys::Disk* disk_;
-    std::string root_;
-    std::map<Key, sys::File> files_;
-    // Headers around the one that was asked for last: those of neighbours come next.
-    std::vector<SlotHeader> window_;
-    LogId window_log_;
-    uint64_t window_begin_ = 0;
-};
 
 struct DamagedSlot {
     SlotClaim claim;

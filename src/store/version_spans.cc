@@ -117,11 +117,8 @@ void Walk::end_all(uint32_t at) {
 // A birth that is gone does not come back.
 void Walk::end_unlisted(const std::vector<FileRecord>& files, uint32_t at) {
     for (auto file = files_.begin(); file != files_.end();) {
-        auto listed =
-            std::lower_bound(files.begin(), files.end(), file->first.id,
-                             [](const FileRecord& each, FileId id) { return each.id < id; });
-        if (listed != files.end() && listed->id == file->first.id &&
-            listed->birth == file->first.birth) {
+        const FileRecord* listed = find_file(files, file->first.id);
+        if (listed && listed->birth == file->first.birth) {
             ++file;
             continue;
         }
