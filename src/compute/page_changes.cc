@@ -5,7 +5,7 @@
 
 #include "compute/attachments.h"
 #include "pg/relation_path.h"
-#include "store/compare.h"
+#include "store/file_changes.h"
 
 namespace tarn::compute {
 
@@ -122,7 +122,7 @@ Result<pg::PageChanges> page_changes(const store::Store& store, uint64_t one, ui
     auto end = TRY(shared_transactions_end(store, side.point().id, other_side.point().id));
     pg::PageChanges changes;
     changes.same_fates = end.has_value();
-    for (const auto& change : TRY(store::compare(side, other_side))) {
+    for (const auto& change : TRY(store::file_changes(side, other_side))) {
         pg::RelationFile relation;
         pg::SlruFile slru;
         if (pg::relation_of(change.id, &relation)) {

@@ -11,7 +11,7 @@
 #include <optional>
 #include <thread>
 
-#include "store/compare.h"
+#include "store/file_changes.h"
 #include "store/give_back.h"
 #include "store/lineage.h"
 #include "store/paths.h"
@@ -137,10 +137,10 @@ TEST_F(PageCopierTest, ACopyIsNoChange) {
     seal();
     copy_all();
     PointReader after = reader(seal());
-    EXPECT_TRUE(good(compare(before, after)).empty());
-    EXPECT_TRUE(good(compare(after, before)).empty());
+    EXPECT_TRUE(good(file_changes(before, after)).empty());
+    EXPECT_TRUE(good(file_changes(after, before)).empty());
     write(7, 'a');  // the same bytes, but written
-    auto changes = good(compare(before, *std::make_unique<PointReader>(reader(seal()))));
+    auto changes = good(file_changes(before, *std::make_unique<PointReader>(reader(seal()))));
     ASSERT_EQ(changes.size(), 1u);
     ASSERT_EQ(changes[0].blocks.size(), 1u);
     EXPECT_EQ(changes[0].blocks[0].begin, 7u);

@@ -1,4 +1,4 @@
-// compare.h: which blocks differ between two restore points.
+// file_changes.h: which blocks differ between two restore points.
 //
 // What both rest on is not looked at: a block can only differ if an index says something of it that
 // is not under both, or if it lies beyond the shorter of its two files. Of those that remain, one
@@ -26,6 +26,6 @@ struct FileChange {
 };
 
 // Files with blocks that are not shared, sorted by id.
-Result<std::vector<FileChange>> compare(PointReader& one, PointReader& other);
+Result<std::vector<FileChange>> file_changes(PointReader& one, PointReader& other);
 
 }  // namespace tarn::store

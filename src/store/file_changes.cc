@@ -1,4 +1,4 @@
-#include "store/compare.h"
+#include "store/file_changes.h"
 
 #include <algorithm>
 #include <array>
@@ -97,7 +97,7 @@ FileChange replaced(FileId id, uint32_t blocks) {
 
 }  // namespace
 
-Result<std::vector<FileChange>> compare(PointReader& one, PointReader& other) {
+Result<std::vector<FileChange>> file_changes(PointReader& one, PointReader& other) {
     size_t shared = shared_indexes(one.point(), other.point());
     std::vector<FileChange> changes;
     for (const FileRecord& file : one.point().files) {

@@ -1,4 +1,4 @@
-#include "store/compare.h"
+#include "store/file_changes.h"
 
 #include <gtest/gtest.h>
 
@@ -94,14 +94,14 @@ std::vector<uint32_t> expected(const std::vector<int>& one, const std::vector<in
     return blocks;
 }
 
-struct CompareTest : testing::Test {
+struct FileChangesTest : testing::Test {
     TestDirectory directory;
     Store store = good(Store::open(sys::real_disk(), directory.path() + "/store"));
 
     std::vector<FileChange> compared(const RestorePoint& one, const RestorePoint& other) {
         auto reader = good(PointReader::load(store.disk(), store.root(), one));
         auto other_reader = good(PointReader::load(store.disk(), store.root(), other));
-        return good(compare(reader, other_reader));
+        return good(file_changes(reader, other_reader));
     }
     static uint64_t birth(const RestorePoint& point, FileId id) {
         for (const FileRecord& file : point.files)
@@ -130,7 +130,7 @@ struct CompareTest : testing::Test {
     }
 };
 
-TEST_F(CompareTest, MomentsAndBranchesDifferInTheBlocksThatTheModelSays) {
+TEST_F(FileChangesTest, MomentsAndBranchesDifferInTheBlocksThatTheModelSays) {
     for (uint32_t seed = 1; seed <= 30; ++seed) {
         SCOPED_TRACE(seed);
         std::mt19937 dice(seed);
@@ -158,7 +158,7 @@ TEST_F(CompareTest, MomentsAndBranchesDifferInTheBlocksThatTheModelSays) {
     }
 }
 
-TEST_F(CompareTest, NothingChangedIsNothingAndAFileOfOneSideIsWhole) {
+TEST_F(FileChangesTest, NothingChangedIsNothingAndAFileOfOneSideIsWhole) {
     std::mt19937 dice(7);
     Side parent(store, 1, nullptr, {});
     for (int step = 0; step < 20; ++step) parent.change(dice);
