@@ -4,6 +4,7 @@
 #include <array>
 
 #include "compute/attachments.h"
+#include "pg/commit_log.h"
 #include "pg/relation_path.h"
 #include "store/file_changes.h"
 
@@ -13,12 +14,6 @@ namespace {
 
 using store::PointReader;
 using store::RestorePointId;
-
-constexpr uint32_t kBlocksOfSegment = 131072;  // 1 GiB
-constexpr uint32_t kPagesOfSlruSegment = 32;
-constexpr uint32_t kTransactionsOfByte = 4;
-constexpr uint32_t kTransactionsOfPage = store::kBlockBytes * kTransactionsOfByte;
-constexpr unsigned kCommitted = 1;
 
 using Page = std::array<unsigned char, store::kBlockBytes>;
 
@@ -73,16 +68,11 @@ Result<void> read_block(PointReader& side, FileId id, uint32_t block, Page& page
     return side.read(claim, page.data());
 }
 
-bool is_committed(const Page& page, uint32_t transaction) {
-    unsigned byte = page[transaction / kTransactionsOfByte];
-    return (byte >> (transaction % kTransactionsOfByte * 2) & 3) == kCommitted;
-}
-
 // Does one of the transactions from `first` on that precede `end` have another fate?
 bool fates_differ(const Page& one, const Page& other, uint32_t first, uint32_t end) {
-    for (uint32_t at = 0; at < kTransactionsOfPage; ++at)
+    for (uint32_t at = 0; at < pg::kTransactionsOfPage; ++at)
         if (static_cast<int32_t>(first + at - end) < 0 &&
-            is_committed(one, at) != is_committed(other, at))
+            pg::is_committed(one.data(), at) != pg::is_committed(other.data(), at))
             return true;
     return false;
 }
@@ -95,8 +85,8 @@ Result<bool> fates_differ(PointReader& one, PointReader& other, const store::Fil
         for (uint32_t block = range.begin; block < range.end; ++block) {
             TRY(read_block(one, change.id, block, page));
             TRY(read_block(other, change.id, block, other_page));
-            auto first = static_cast<uint32_t>((file.segment * kPagesOfSlruSegment + block) *
-                                               kTransactionsOfPage);
+            auto first = static_cast<uint32_t>((file.segment * pg::kSlruSegmentPages + block) *
+                                               pg::kTransactionsOfPage);
             if (fates_differ(page, other_page, first, end)) return true;
         }
     return false;
@@ -105,7 +95,7 @@ Result<bool> fates_differ(PointReader& one, PointReader& other, const store::Fil
 void add(pg::PageChanges& changes, const pg::RelationFile& file, const store::FileChange& change) {
     auto& [ranges, changed] = changes.relations[{file.database, file.relation}];
     changed += change.changed;
-    uint32_t begin = file.segment * kBlocksOfSegment;
+    uint32_t begin = file.segment * pg::kRelationSegmentBlocks;
     for (const auto& range : change.blocks)
         append_range(ranges, {begin + range.begin, begin + range.end});
 }

@@ -11,14 +11,13 @@
 #include "meta/branches.h"
 #include "meta/projects.h"
 #include "meta/snapshots.h"
+#include "pg/relation_path.h"
 
 namespace tarn {
 
 namespace {
 
 using inspect::Document;
-
-constexpr uint32_t kBlocksOfSegment = 131072;  // of a relation's file
 
 // Each lineage by the name of its branch or snapshot.
 Result<inspect::LineageNames> names_in(meta::Session& session) {
@@ -82,8 +81,9 @@ Result<Document> look_at_store(const CLI::App& command, const InspectOptions& op
             .with_hint("--block 0, or name a restore point or an index, which list files");
     // As PostgreSQL counts them, through all the files of a relation.
     FileId file = *narrow.relation;
-    file.lo += *narrow.block / kBlocksOfSegment;
-    return inspect::block_document(store, lineage, {file, *narrow.block % kBlocksOfSegment});
+    file.lo += *narrow.block / pg::kRelationSegmentBlocks;
+    return inspect::block_document(store, lineage,
+                                   {file, *narrow.block % pg::kRelationSegmentBlocks});
 }
 
 // What would be read past without a word, and is not what was meant.

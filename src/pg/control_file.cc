@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "base/crc32c.h"
+#include "pg/relation_path.h"
 #include "pg/wal_name.h"
 
 namespace tarn::pg {
 
 namespace {
 
-constexpr uint32_t kBlockSize = 8192;
-constexpr uint32_t kRelationSegmentBlocks = 131072;  // 1 GiB
 constexpr double kFloatFormat = 1234567.0;
 
 template <class T>

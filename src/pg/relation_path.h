@@ -11,6 +11,11 @@
 
 namespace tarn::pg {
 
+// What Tarn works with; a control file that says anything else is refused.
+inline constexpr uint32_t kBlockSize = 8192;
+inline constexpr uint32_t kRelationSegmentBlocks = 131072;  // 1 GiB
+inline constexpr uint32_t kSlruSegmentPages = 32;
+
 inline constexpr uint32_t kDefaultTablespace = 1663;  // pg_default, the directory base/
 inline constexpr uint32_t kGlobalTablespace = 1664;   // pg_global, the directory global/
 
