@@ -34,8 +34,7 @@ Result<void> WalSupply::keep(store::MapHeader& header) {
     auto made = wal::make_ahead(store_->disk(), directory_, next, kAhead);
     if (auto named = wal::sync_names(store_->disk(), directory_); !named) {
         // PostgreSQL's processes live until they are killed: none may take a later sync for good.
-        auto live = store::LogState::live;
-        header.state.compare_exchange_strong(live, store::LogState::poisoned);
+        header.poison();
         return std::move(named).error();
     }
     if (made)

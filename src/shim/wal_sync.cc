@@ -14,8 +14,7 @@ namespace tarn::shim {
 namespace {
 
 int fail_wal_sync(int failure) {
-    store::LogState live = store::LogState::live;
-    map().state.compare_exchange_strong(live, store::LogState::poisoned);
+    map().poison();
     report("cannot sync WAL; the compute must restart from its last restore point:", "pg_wal",
            failure);
     ring();

@@ -113,14 +113,7 @@ Result<void> Store::remove_all_but(const Kept& kept, LogId log) const {
     for (const std::string& path : restore_point_paths)
         TRY_CTX(sys::remove_tree(*disk_, path), "collect garbage");
     // No crash may bring a restore point back without its indexes.
-    auto synced = sys::sync_directory(*disk_, incarnation_directory(root_.c_str(), log).text,
-                                      sys::SyncSite::restore_point_directory);
-    if (!synced) {
-        Error failure = std::move(synced).error().context("collect garbage");
-        // Names of new log segments may be lost with it.
-        if (failure.code() != Code::io_error) return failure;
-        return poison_log(*disk_, root_.c_str(), log, std::move(failure));
-    }
+    TRY_CTX(sync_log_directory(*disk_, root_.c_str(), log), "collect garbage");
     for (const std::string& path : index_paths)
         TRY_CTX(sys::remove_tree(*disk_, path), "collect garbage");
     return {};

@@ -92,16 +92,8 @@ Result<bool> is_poisoned(const Store& store, LogId log) {
 
 // Before a slot goes, no power cut may bring a restore point back that shows it.
 Result<void> sync_names(const Store& store, uint64_t lineage) {
-    for (uint32_t incarnation : TRY(store.incarnations(lineage))) {
-        LogId log{lineage, incarnation};
-        auto synced =
-            sys::sync_directory(store.disk(), incarnation_directory(store.root().c_str(), log).text,
-                                sys::SyncSite::restore_point_directory);
-        if (synced) continue;
-        if (synced.error().code() != Code::io_error) return synced;
-        // Names of new log segments may be lost with it.
-        return poison_log(store.disk(), store.root().c_str(), log, std::move(synced).error());
-    }
+    for (uint32_t incarnation : TRY(store.incarnations(lineage)))
+        TRY(sync_log_directory(store.disk(), store.root().c_str(), {lineage, incarnation}));
     return {};
 }
 

@@ -13,6 +13,12 @@ namespace {
 constexpr const char* kRestart =
     "restart the compute: it goes on from its last restore point and its WAL";
 
+// `failure`: of a sync of the log's directory. If names are lost, those of new log segments may be.
+Error poison_if_lost(sys::Disk& disk, const char* root, LogId log, Error failure) {
+    if (failure.code() != Code::io_error) return failure;
+    return poison_log(disk, root, log, std::move(failure));
+}
+
 }  // namespace
 
 Result<std::optional<LogState>> log_state(sys::Disk& disk, const char* root, LogId log) {
@@ -47,16 +53,18 @@ Error poison_log(sys::Disk& disk, const char* root, LogId log, Error failure) {
     return std::move(failure).with_hint(kRestart);
 }
 
+Result<void> sync_log_directory(sys::Disk& disk, const char* root, LogId log) {
+    auto synced = sys::sync_directory(disk, incarnation_directory(root, log).text,
+                                      sys::SyncSite::restore_point_directory);
+    if (!synced) return poison_if_lost(disk, root, log, std::move(synced).error());
+    return {};
+}
+
 Result<void> create_beside_log(sys::Disk& disk, const char* root, LogId log,
                                const std::string& path, std::string_view bytes, sys::SyncSite data,
                                sys::SyncSite directory) {
     auto created = sys::create_durably(disk, path, bytes, data, directory);
-    if (!created) {
-        Error failure = std::move(created).error();
-        if (failure.code() != Code::io_error) return failure;
-        // If it was the directory's sync, the names of new log segments may be lost with it.
-        return poison_log(disk, root, log, std::move(failure));
-    }
+    if (!created) return poison_if_lost(disk, root, log, std::move(created).error());
     // A writer may have been the one that was told that this name is lost.
     auto whole = check_unpoisoned(disk, root, log);
     if (!whole) disk.unlink(path.c_str());

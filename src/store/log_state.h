@@ -24,6 +24,10 @@ Result<void> check_unpoisoned(sys::Disk& disk, const char* root, LogId log);
 // answers `failure` once nobody can write to the log any more.
 Error poison_log(sys::Disk& disk, const char* root, LogId log, Error failure);
 
+// Makes the names of restore points and indexes in the log's directory durable, or that they are
+// gone. Whoever is told that names are lost, the log is poisoned: those of new segments may be too.
+Result<void> sync_log_directory(sys::Disk& disk, const char* root, LogId log);
+
 // Creates a file durably in the log's directory, which writers sync too, for new segments. Whoever
 // is told that names are lost, it is not kept then, and the log is poisoned.
 Result<void> create_beside_log(sys::Disk& disk, const char* root, LogId log,

@@ -391,11 +391,8 @@ int PageLog::truncate(FileEntry* file, uint32_t blocks) {
     return 0;
 }
 
-// A failed sync is never tried again: the kernel may have dropped the bytes and call the next one
-// good.
 int PageLog::fail_sync(int failure) {
-    LogState live = LogState::live;
-    map_.header().state.compare_exchange_strong(live, LogState::poisoned);
+    map_.header().poison();
     return failure;
 }
 

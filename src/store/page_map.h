@@ -107,6 +107,13 @@ struct MapHeader {
 
     static constexpr uint32_t kBuckets = 65536;
     std::atomic<uint32_t> buckets[kBuckets];  // file entries by identity; offset / 64
+
+    // After a failed sync, which is never tried again: the kernel may have dropped the bytes and
+    // call the next one good. A log that has ended stays that.
+    void poison() {
+        LogState live = LogState::live;
+        state.compare_exchange_strong(live, LogState::poisoned);
+    }
 };
 
 enum class FileState : uint32_t { live = 1, dead = 2 };
