@@ -1,6 +1,6 @@
 #include "api/fields.h"
 
-#include <charconv>
+#include "base/number.h"
 
 namespace tarn::api {
 
@@ -67,11 +67,8 @@ Result<std::optional<int64_t>> Fields::integer(std::string_view name) const {
         return wrong(name, "a 64-bit integer");
     if (value->is_number_integer()) return std::optional(value->get<int64_t>());
     if (value->is_string()) {
-        const auto& digits = value->get_ref<const std::string&>();
-        int64_t parsed = 0;
-        auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), parsed);
-        if (failure == std::errc() && end == digits.data() + digits.size() && !digits.empty())
-            return std::optional(parsed);
+        auto parsed = parse_number<int64_t>(value->get_ref<const std::string&>());
+        if (parsed) return parsed;
     }
     return wrong(name, "an integer");
 }

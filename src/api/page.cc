@@ -1,6 +1,6 @@
 #include "api/page.h"
 
-#include <charconv>
+#include "base/number.h"
 
 namespace tarn::api {
 
@@ -43,14 +43,13 @@ Result<PageRequest> page_request(const Request& request, size_t keys) {
     PageRequest page;
     page.after.resize(keys);
     if (const std::string& text = request.parameter("page_size"); !text.empty()) {
-        int64_t size = 0;
-        auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), size);
-        if (failure != std::errc() || end != text.data() + text.size() || size < 0)
+        auto size = parse_number<int64_t>(text);
+        if (!size || *size < 0)
             return error(Code::invalid_argument,
                          "Parameter 'page_size' must be a whole number that is not negative, got "
                          "'{}'.",
                          text.substr(0, 100));
-        if (size > 0) page.size = std::min(static_cast<size_t>(size), kPageSizeMax);
+        if (*size > 0) page.size = std::min(static_cast<size_t>(*size), kPageSizeMax);
     }
     if (const std::string& token = request.parameter("page_token"); !token.empty()) {
         std::string text = from_hex(token);

@@ -1,27 +1,25 @@
 #include "base/lsn.h"
 
-#include <charconv>
+#include "base/number.h"
 
 namespace tarn {
 
 namespace {
 
-bool parse_half(std::string_view text, uint32_t& value) {
-    if (text.empty() || text.size() > 8) return false;
-    auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-    return failure == std::errc() && end == text.data() + text.size();
+std::optional<uint32_t> parse_half(std::string_view text) {
+    if (text.size() > 8) return std::nullopt;
+    return parse_number<uint32_t>(text, 16);
 }
 
 }  // namespace
 
 Result<Lsn> Lsn::parse(std::string_view text) {
-    uint32_t high = 0;
-    uint32_t low = 0;
     auto slash = text.find('/');
-    if (slash == text.npos || !parse_half(text.substr(0, slash), high) ||
-        !parse_half(text.substr(slash + 1), low))
+    auto high = parse_half(text.substr(0, slash));
+    auto low = parse_half(text.substr(slash == text.npos ? text.size() : slash + 1));
+    if (!high || !low)
         return error(Code::invalid_argument, "'{}' is no LSN; expected the form 0/1A2B3C", text);
-    return Lsn{uint64_t{high} << 32 | low};
+    return Lsn{uint64_t{*high} << 32 | *low};
 }
 
 }  // namespace tarn

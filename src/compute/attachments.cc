@@ -1,7 +1,8 @@
 #include "compute/attachments.h"
 
-#include <charconv>
 #include <cstring>
+
+#include "base/number.h"
 
 namespace tarn::compute {
 
@@ -21,11 +22,9 @@ Result<Lsn> lsn_attachment(const Attachments& attachments, const char* key) {
 
 Result<uint64_t> number_attachment(const Attachments& attachments, const char* key) {
     auto text = TRY(text_attachment(attachments, key));
-    uint64_t value = 0;
-    auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (failure != std::errc{} || end != text.data() + text.size())
-        return error(Code::data_loss, "`{}` of the record is no number: {}", key, text);
-    return value;
+    auto value = parse_number<uint64_t>(text);
+    if (!value) return error(Code::data_loss, "`{}` of the record is no number: {}", key, text);
+    return *value;
 }
 
 Result<Time> time_attachment(const Attachments& attachments, const char* key) {

@@ -13,6 +13,7 @@
 #include <charconv>
 
 #include "base/log.h"
+#include "base/number.h"
 #include "store/paths.h"
 #include "sys/files.h"
 
@@ -29,10 +30,7 @@ std::vector<pid_t> processes() {
     DIR* directory = ::opendir("/proc");
     if (!directory) return found;
     while (const dirent* entry = ::readdir(directory)) {
-        std::string_view name = entry->d_name;
-        pid_t pid = 0;
-        auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), pid);
-        if (failure == std::errc{} && end == name.data() + name.size()) found.push_back(pid);
+        if (auto pid = parse_number<pid_t>(entry->d_name)) found.push_back(*pid);
     }
     ::closedir(directory);
     return found;

@@ -3,8 +3,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/number.h"
 #include "diff/session.h"
 
 namespace tarn::diff {
@@ -24,11 +24,9 @@ struct HashedRow {
 
 template <class T>
 Result<T> number(const std::string& text) {
-    T value{};
-    auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (failure != std::errc() || end != text.data() + text.size())
-        return error(Code::internal, "PostgreSQL answers '{}' instead of a number", text);
-    return value;
+    auto value = parse_number<T>(text);
+    if (!value) return error(Code::internal, "PostgreSQL answers '{}' instead of a number", text);
+    return *value;
 }
 
 std::string record(const std::vector<Table::Column>& columns) {

@@ -2,10 +2,10 @@
 
 #include <fcntl.h>
 
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 
+#include "base/number.h"
 #include "pg/control_image.h"
 #include "pg/wal_format.h"
 #include "pg/wal_name.h"
@@ -103,11 +103,8 @@ std::optional<Kind> kind_by_name(std::string_view name) {
 }
 
 std::optional<uint64_t> number_of(std::string_view text, int base, size_t digits) {
-    uint64_t value = 0;
-    auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    if (failure != std::errc() || end != text.data() + text.size() || text.size() != digits)
-        return std::nullopt;
-    return value;
+    if (text.size() != digits) return std::nullopt;
+    return parse_number<uint64_t>(text, base);
 }
 
 // <root>/lineages/<lineage>[/<incarnation>[/wal]]/<name>

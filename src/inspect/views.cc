@@ -1,7 +1,6 @@
 #include "inspect/views.h"
 
-#include <charconv>
-
+#include "base/number.h"
 #include "pg/relation_path.h"
 
 namespace tarn::inspect {
@@ -11,19 +10,12 @@ namespace {
 // Stands for the directory inside a tablespace, whose name depends on the major version.
 constexpr std::string_view kVersionDirectory = "PG";
 
-std::optional<uint32_t> number_in(std::string_view text) {
-    uint32_t value = 0;
-    auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return value;
-}
-
 }  // namespace
 
 Result<FileId> parse_relation(const std::string& text) {
     std::string path = text;
     size_t first = text.find('/');
-    auto tablespace = number_in(std::string_view(text).substr(0, first));
+    auto tablespace = parse_number<uint32_t>(std::string_view(text).substr(0, first));
     if (tablespace && first != text.npos) {
         std::string rest = text.substr(first + 1);
         if (*tablespace == pg::kGlobalTablespace)

@@ -1,6 +1,6 @@
 #include "pg/history_file.h"
 
-#include <charconv>
+#include "base/number.h"
 
 namespace tarn::pg {
 
@@ -23,9 +23,8 @@ std::string_view trimmed(std::string_view text) {
 Result<HistoryEntry> parse_entry(std::string_view line) {
     HistoryEntry entry;
     std::string_view rest = line;
-    auto tli = take_until(rest, " \t");
-    auto [end, failure] = std::from_chars(tli.data(), tli.data() + tli.size(), entry.tli);
-    if (failure != std::errc() || end != tli.data() + tli.size() || entry.tli == 0)
+    entry.tli = parse_number<uint32_t>(take_until(rest, " \t")).value_or(0);
+    if (entry.tli == 0)
         return error(Code::data_loss, "line '{}' does not begin with a timeline", line);
     rest = trimmed(rest);
     auto point = Lsn::parse(take_until(rest, " \t"));

@@ -1,10 +1,10 @@
 #include "store/lineage.h"
 
 #include <algorithm>
-#include <charconv>
 #include <span>
 
 #include "base/log.h"
+#include "base/number.h"
 #include "store/lineage_record.h"
 #include "store/paths.h"
 #include "sys/files.h"
@@ -32,11 +32,8 @@ std::string incarnation_record_path(const std::string& root, LogId log) {
 // The number that is all of `text`; nullopt for anything else, such as a leftover of a crash.
 template <class T>
 std::optional<T> parse(std::string_view text, int base, size_t digits_min) {
-    T value{};
-    auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    if (failure != std::errc() || end != text.data() + text.size() || text.size() < digits_min)
-        return std::nullopt;
-    return value;
+    if (text.size() < digits_min) return std::nullopt;
+    return parse_number<T>(text, base);
 }
 
 }  // namespace

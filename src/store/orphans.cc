@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
 
+#include "base/number.h"
 #include "store/paths.h"
 #include "sys/files.h"
 
@@ -22,10 +22,7 @@ std::optional<uint64_t> number_in(std::string_view name, std::string_view suffix
                                   int base) {
     if (name.size() != digits + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
     name.remove_suffix(suffix.size());
-    uint64_t number = 0;
-    auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number, base);
-    if (failure != std::errc() || end != name.data() + name.size()) return std::nullopt;
-    return number;
+    return parse_number<uint64_t>(name, base);
 }
 
 constexpr size_t kLineageDigits = 16, kDigits = 8;
