@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
@@ -17,6 +16,7 @@
 #include "base/log.h"
 #include "compute/layout.h"
 #include "main/offline.h"
+#include "main/progress_line.h"
 #include "main/serve_options.h"
 #include "sys/poller.h"
 
@@ -25,26 +25,6 @@ namespace tarn {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// One line on a terminal that says how far it is, now and then.
-class ProgressLine {
-  public:
-    explicit ProgressLine(bool asked) : shown_(asked || ::isatty(STDERR_FILENO)) {}
-    ~ProgressLine() {
-        if (any_) std::fputc('\n', stderr);
-    }
-    void show(const std::string& text) {
-        if (!shown_ || Clock::now() - last_ < std::chrono::milliseconds(500)) return;
-        last_ = Clock::now();
-        any_ = true;
-        std::fprintf(stderr, "\rbackup: %s ", text.c_str());
-    }
-
-  private:
-    bool shown_;
-    bool any_ = false;
-    Clock::time_point last_ = Clock::now();
-};
 
 std::string size_text(uint64_t bytes) {
     if (bytes < 10 << 20) return fmt::format("{} KiB", (bytes + 1023) >> 10);
@@ -151,7 +131,7 @@ Result<void> BackupCommand::take() {
     sigaddset(&signals, SIGINT);
     for (;;) {
         auto begun = Clock::now();
-        ProgressLine line(progress_);
+        ProgressLine line("backup", progress_);
         request.progress = [&](const backup::BackupProgress& now) {
             line.show(fmt::format("file {} of {}, {} sent", now.file, now.files,
                                   size_text(now.sent.bytes)));
@@ -227,7 +207,7 @@ Result<int> BackupCommand::restore() {
     request.data_directory = TRY(target());
     request.backup = id_;
     request.user = TRY(compute::find_compute_user(compute_user_));
-    ProgressLine line(progress_);
+    ProgressLine line("backup", progress_);
     request.progress = [&](size_t file, size_t files) {
         line.show(fmt::format("file {} of {}", file, files));
     };
@@ -246,7 +226,7 @@ Result<int> BackupCommand::restore() {
 
 Result<int> BackupCommand::check() {
     auto repository = TRY(open());
-    ProgressLine line(progress_);
+    ProgressLine line("backup", progress_);
     auto checked = TRY(backup::check_backup(repository, id_, [&](size_t file, size_t files) {
         line.show(fmt::format("file {} of {}", file, files));
     }));
@@ -261,7 +241,7 @@ Result<void> BackupCommand::prune() {
     if (!std::isfinite(keep_days_))
         return error(Code::invalid_argument, "--keep-days is no number of days");
     auto repository = TRY(open());
-    ProgressLine line(progress_);
+    ProgressLine line("backup", progress_);
     backup::PruneRequest request;
     request.patience = std::chrono::seconds(static_cast<int64_t>(wait_));
     request.keep = std::chrono::duration_cast<Span>(

@@ -1,7 +1,5 @@
 #include "main/verify.h"
 
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdio>
 #include <optional>
@@ -13,6 +11,7 @@
 #include "compute/verify_store.h"
 #include "control/branch_health.h"
 #include "main/offline.h"
+#include "main/progress_line.h"
 #include "main/serve_options.h"
 #include "main/verify_report.h"
 #include "meta/lineage_owners.h"
@@ -24,25 +23,6 @@ namespace tarn {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-class ProgressLine {
-  public:
-    void show(const compute::VerifyProgress& now) {
-        if (Clock::now() - shown_ < std::chrono::milliseconds(500)) return;
-        shown_ = Clock::now();
-        std::fprintf(stderr, "\rverify: lineage %zu of %zu, %llu pages, %llu MiB ", now.lineage,
-                     now.lineages, static_cast<unsigned long long>(now.counts.pages),
-                     static_cast<unsigned long long>(now.counts.bytes >> 20));
-        any_ = true;
-    }
-    void end() const {
-        if (any_) std::fputc('\n', stderr);
-    }
-
-  private:
-    Clock::time_point shown_ = Clock::now();
-    bool any_ = false;
-};
 
 // Nothing where the metadata cannot be read: findings are told of lineages then.
 std::optional<LineageNames> names_in(const std::string& data_directory) {
@@ -93,12 +73,13 @@ Result<compute::StoreFindings> look(const std::string& data_directory,
                 "`tarn inspect` lists the lineages, and which branch each is the storage of");
         request.lineages.push_back(*id);
     }
-    ProgressLine line;
-    if (options.progress || ::isatty(STDERR_FILENO))
-        request.progress = [&line](const compute::VerifyProgress& now) { line.show(now); };
-    auto findings = compute::verify_store(store, request);
-    line.end();
-    return findings;
+    ProgressLine line("verify", options.progress);
+    if (line.is_shown())
+        request.progress = [&line](const compute::VerifyProgress& now) {
+            line.show(fmt::format("lineage {} of {}, {} pages, {} MiB", now.lineage, now.lineages,
+                                  now.counts.pages, now.counts.bytes >> 20));
+        };
+    return compute::verify_store(store, request);
 }
 
 }  // namespace
