@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/crc32c.h"
+#include "objects/digest.h"
 #include "objects/object_store.h"
 #include "sys/small_file.h"
 
@@ -29,12 +30,6 @@ const unsigned char* bytes_of(std::string_view text) {
 
 Error library_failed(std::string_view doing) {
     return error(Code::internal, "OpenSSL cannot {}", doing);
-}
-
-std::string hex(const unsigned char* bytes, size_t count) {
-    std::string text;
-    for (size_t i = 0; i < count; ++i) text += fmt::format("{:02x}", bytes[i]);
-    return text;
 }
 
 // AES-256-GCM one way or the other; the tag is written or compared. False if it does not fit.
@@ -113,18 +108,13 @@ Result<Key> read_key(const std::string& path) {
 }
 
 Result<std::string> Envelope::name_of(std::string_view contents) const {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    if (EVP_Digest(contents.data(), contents.size(), digest, &size, EVP_sha256(), nullptr) != 1)
+    Digest digest = TRY(sha256(contents));
+    if (!key_) return digest.hex();
+    Digest keyed;
+    if (!HMAC(EVP_sha256(), key_->data(), static_cast<int>(key_->size()), digest.bytes, digest.size,
+              keyed.bytes, &keyed.size))
         return library_failed("hash");
-    if (key_) {
-        unsigned char keyed[EVP_MAX_MD_SIZE];
-        if (!HMAC(EVP_sha256(), key_->data(), static_cast<int>(key_->size()), digest, size, keyed,
-                  &size))
-            return library_failed("hash");
-        return hex(keyed, size);
-    }
-    return hex(digest, size);
+    return keyed.hex();
 }
 
 Result<std::string> Envelope::wrap(const std::string& name, std::string_view contents) const {

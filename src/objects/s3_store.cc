@@ -1,24 +1,13 @@
 #include "objects/s3_store.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 
+#include "objects/digest.h"
 #include "objects/s3_listing.h"
 
 namespace tarn::objects {
 
 namespace {
-
-Result<std::string> sha256_hex(std::string_view bytes) {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr) != 1)
-        return error(Code::internal, "OpenSSL cannot hash");
-    std::string text;
-    for (unsigned i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
-    return text;
-}
 
 // As the signature wants it: all but unreserved characters.
 std::string percent_encoded(std::string_view text) {
@@ -79,7 +68,7 @@ Result<HttpAnswer> S3Store::ask(const std::string& method, const std::string& ke
     request.method = method;
     request.url = fmt::format("{}/{}{}{}{}{}", options_.endpoint, options_.bucket,
                               key.empty() ? "" : "/", key, query.empty() ? "" : "?", query);
-    request.headers = {"x-amz-content-sha256: " + TRY(sha256_hex(body)), "Expect:"};
+    request.headers = {"x-amz-content-sha256: " + TRY(sha256(body)).hex(), "Expect:"};
     if (method == "PUT") request.headers.emplace_back("Content-Type: application/octet-stream");
     if (!options_.session_token.empty())
         request.headers.push_back("x-amz-security-token: " + options_.session_token);
