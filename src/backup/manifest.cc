@@ -4,22 +4,13 @@
 
 #include <algorithm>
 
+#include "sys/paths.h"
+
 namespace tarn::backup {
 
 namespace {
 
 using nlohmann::json;
-
-bool stays_below(std::string_view path) {
-    if (path.empty() || path.front() == '/' || path.find('\0') != path.npos) return false;
-    for (size_t at = 0; at <= path.size();) {
-        size_t end = std::min(path.find('/', at), path.size());
-        std::string_view part = path.substr(at, end - at);
-        if (part.empty() || part == "." || part == "..") return false;
-        at = end + 1;
-    }
-    return true;
-}
 
 bool is_hash(std::string_view text) {
     return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == text.npos;
@@ -47,7 +38,7 @@ SavedFile decode_file(const json& text) {
 }
 
 bool makes_sense(const SavedFile& file) {
-    return stays_below(file.path) &&
+    return sys::stays_below(file.path) &&
            file.parts.size() == file.bytes / kPartBytes + (file.bytes % kPartBytes != 0) &&
            std::all_of(file.parts.begin(), file.parts.end(),
                        [](const std::string& part) { return part.empty() || is_hash(part); });
@@ -126,7 +117,7 @@ Result<Manifest> decode_manifest(std::string_view text) {
     manifest.taken = *time;
     for (const SavedFile& file : manifest.files)
         if (!makes_sense(file)) return no_manifest("what it says of a file cannot be");
-    if (!std::all_of(manifest.directories.begin(), manifest.directories.end(), stays_below))
+    if (!std::all_of(manifest.directories.begin(), manifest.directories.end(), sys::stays_below))
         return no_manifest("a directory lies outside");
     return manifest;
 }

@@ -4,6 +4,7 @@
 #include "pg/twophase_file.h"
 #include "store/format.h"
 #include "sys/files.h"
+#include "sys/paths.h"
 
 namespace tarn::compute {
 
@@ -48,12 +49,6 @@ Result<void> add_stub(StubTree& tree, const store::FileRecord& file,
     return {};
 }
 
-// A path from a restore point must stay below PGDATA whatever the bytes say.
-bool stays_below(std::string_view path) {
-    return !path.empty() && path.front() != '/' && path.find("..") == std::string_view::npos &&
-           path.find('\0') == std::string_view::npos;
-}
-
 }  // namespace
 
 Result<void> plan_pgdata(StubTree& tree, int major, const store::RestorePoint& point) {
@@ -65,7 +60,7 @@ Result<void> plan_pgdata(StubTree& tree, int major, const store::RestorePoint& p
     for (const auto& [key, contents] : point.attachments) {
         if (!key.starts_with(kPrefix)) continue;
         auto path = std::string_view(key).substr(kPrefix.size());
-        if (!stays_below(path))
+        if (!sys::stays_below(path))
             return error(Code::data_loss, "restore point {} holds a file outside PGDATA: {}",
                          text_of(point.id), path);
         tree.file(path, contents);

@@ -10,6 +10,7 @@
 #include "pg/wal_format.h"
 #include "pg/wal_name.h"
 #include "sys/files.h"
+#include "sys/paths.h"
 #include "wal/segment_id.h"
 
 namespace tarn::inspect {
@@ -135,9 +136,8 @@ std::string_view name_of(Kind kind) {
 }
 
 Result<Target> recognise(const std::string& path) {
-    std::error_code failure;
     Target target;
-    target.path = std::filesystem::absolute(path, failure).lexically_normal();
+    target.path = TRY(sys::absolute_path(path));
     auto file = TRY(sys::File::open(sys::real_disk(), target.path, O_RDONLY));
     std::string head(kHeadBytes, '\0');
     head.resize(TRY(file.read_some(head.data(), head.size(), 0)));

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "backup/backup.h"
@@ -18,6 +17,7 @@
 #include "main/offline.h"
 #include "main/progress_line.h"
 #include "main/serve_options.h"
+#include "sys/paths.h"
 #include "sys/poller.h"
 
 namespace tarn {
@@ -193,18 +193,10 @@ Result<void> BackupCommand::list() {
     return {};
 }
 
-Result<std::string> BackupCommand::target() const {
-    std::error_code failure;
-    std::string path = std::filesystem::absolute(target_, failure).lexically_normal();
-    if (failure) return error(Code::invalid_argument, "find '{}': {}", target_, failure.message());
-    while (path.size() > 1 && path.back() == '/') path.pop_back();
-    return path;
-}
-
 Result<int> BackupCommand::restore() {
     auto repository = TRY(open());
     backup::RestoreRequest request;
-    request.data_directory = TRY(target());
+    request.data_directory = TRY(sys::absolute_path(target_));
     request.backup = id_;
     request.user = TRY(compute::find_compute_user(compute_user_));
     ProgressLine line("backup", progress_);

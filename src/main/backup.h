@@ -28,7 +28,6 @@ class BackupCommand {
     Result<int> restore();
     Result<int> check();
     Result<void> prune();
-    Result<std::string> target() const;
 
     CLI::App* backup_;
     CLI::App* list_;

@@ -1,7 +1,6 @@
 #include "main/export.h"
 
 #include <cstdio>
-#include <filesystem>
 
 #include "compute/export.h"
 #include "compute/layout.h"
@@ -9,6 +8,7 @@
 #include "control/names.h"
 #include "main/offline.h"
 #include "main/serve_options.h"
+#include "sys/paths.h"
 
 namespace tarn {
 
@@ -51,14 +51,6 @@ Result<compute::PostgresInstall> postgres_for(const compute::MomentSource& sourc
             "the export is recovered by it: install it, or name its directory with --pg-dir");
 }
 
-Result<std::string> absolute(const std::string& path) {
-    std::error_code failure;
-    std::string whole = std::filesystem::absolute(path, failure).lexically_normal();
-    if (failure) return error(Code::invalid_argument, "find '{}': {}", path, failure.message());
-    while (whole.size() > 1 && whole.back() == '/') whole.pop_back();
-    return whole;
-}
-
 }  // namespace
 
 void add_export_options(CLI::App& command, ExportOptions& options) {
@@ -86,7 +78,7 @@ Result<void> export_branch(const CLI::App& command, const ExportOptions& options
         return std::pair(std::move(store), std::move(source));
     };
     auto [store, source] = TRY(open());
-    compute::ExportTarget target{TRY(absolute(options.directory)), {}, owner};
+    compute::ExportTarget target{TRY(sys::absolute_path(options.directory)), {}, owner};
     auto heir = TRY(compute::owner_of_export(target));
     const auto& configured = options.postgres_directories.empty() ? server.postgres_directories
                                                                   : options.postgres_directories;

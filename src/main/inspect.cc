@@ -12,6 +12,7 @@
 #include "meta/projects.h"
 #include "meta/snapshots.h"
 #include "pg/relation_path.h"
+#include "sys/paths.h"
 
 namespace tarn {
 
@@ -55,11 +56,11 @@ Result<uint64_t> lineage_named(const std::string& what, const inspect::LineageNa
 }
 
 // A directory of a lineage, or of one of its incarnations, stands for the lineage.
-std::string lineage_of_directory(const std::string& path) {
-    std::filesystem::path directory = std::filesystem::absolute(path).lexically_normal();
-    if (!directory.has_filename()) directory = directory.parent_path();
-    if (compute::parse_lineage_id(directory.filename().string())) return directory.filename();
-    return directory.parent_path().filename();
+Result<std::string> lineage_of_directory(const std::string& path) {
+    std::filesystem::path directory = TRY(sys::absolute_path(path));
+    if (compute::parse_lineage_id(directory.filename().string()))
+        return directory.filename().string();
+    return directory.parent_path().filename().string();
 }
 
 Result<Document> look_at_store(const CLI::App& command, const InspectOptions& options,
@@ -73,8 +74,9 @@ Result<Document> look_at_store(const CLI::App& command, const InspectOptions& op
     if (options.what.empty()) return inspect::store_document(store, names);
     std::error_code failure;
     bool is_directory = std::filesystem::is_directory(options.what, failure);
-    uint64_t lineage =
-        TRY(lineage_named(is_directory ? lineage_of_directory(options.what) : options.what, names));
+    std::string what = options.what;
+    if (is_directory) what = TRY(lineage_of_directory(what));
+    uint64_t lineage = TRY(lineage_named(what, names));
     if (!narrow.relation) return inspect::lineage_document(store, lineage, names);
     if (!narrow.block)
         return error(Code::invalid_argument, "--relation of a lineage needs a --block")

@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "compute/layout.h"
@@ -18,6 +17,7 @@
 #include "meta/projects.h"
 #include "sys/clock.h"
 #include "sys/descriptor.h"
+#include "sys/paths.h"
 #include "sys/randomness.h"
 
 namespace tarn {
@@ -173,17 +173,17 @@ void add_recover_metadata_options(CLI::App& command, RecoverMetadataOptions& opt
 int recover_metadata_command(const CLI::App& command, const RecoverMetadataOptions& options) {
     auto server = find_server_options(command, options.config_file, options.data_directory);
     if (!server) return report(server.error());
-    std::string path = options.output.empty()
-                           ? server->data_directory + "/meta.db"
-                           : std::filesystem::absolute(options.output).lexically_normal().string();
-    auto recovered = recover(*server, options, path);
+    auto path = sys::absolute_path(options.output.empty() ? server->data_directory + "/meta.db"
+                                                          : options.output);
+    if (!path) return report(path.error());
+    auto recovered = recover(*server, options, *path);
     if (!recovered) return report(std::move(recovered).error().context("recover the metadata"));
     if (options.json)
-        std::puts(json_of(*recovered, path)
+        std::puts(json_of(*recovered, *path)
                       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
                       .c_str());
     else
-        print(*recovered, path);
+        print(*recovered, *path);
     return recovered->lost.empty() ? 0 : info(Code::data_loss).exit_status;
 }
 

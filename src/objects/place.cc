@@ -1,10 +1,10 @@
 #include "objects/place.h"
 
 #include <cstdlib>
-#include <filesystem>
 
 #include "objects/directory_store.h"
 #include "objects/s3_store.h"
+#include "sys/paths.h"
 
 namespace tarn::objects {
 
@@ -45,11 +45,8 @@ Result<std::unique_ptr<ObjectStore>> open_place(const PlaceOptions& options) {
     if (options.url.empty() || options.url.find("://") != options.url.npos)
         return error(Code::invalid_argument, "'{}' is no place for objects", options.url)
             .with_hint("name a directory, or s3://<bucket>/<prefix>");
-    std::error_code failure;
-    std::string path = std::filesystem::absolute(options.url, failure).lexically_normal();
-    while (path.size() > 1 && path.ends_with('/')) path.pop_back();
     return std::unique_ptr<ObjectStore>(
-        std::make_unique<DirectoryStore>(sys::real_disk(), std::move(path)));
+        std::make_unique<DirectoryStore>(sys::real_disk(), TRY(sys::absolute_path(options.url))));
 }
 
 }  // namespace tarn::objects
