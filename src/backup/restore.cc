@@ -115,21 +115,6 @@ Result<void> check_target(const std::string& target) {
         .with_hint("name a directory that is empty or not there; nothing is restored over another");
 }
 
-Result<void> give_store(const std::string& root, const compute::ComputeUser& user) {
-    if (!user.switches || ::access(root.c_str(), F_OK) != 0) return {};
-    std::error_code failure;
-    std::string path = root;
-    for (std::filesystem::recursive_directory_iterator at(root, failure), end;;) {
-        if (::lchown(path.c_str(), user.uid, user.gid) != 0)
-            return errno_error(errno, fmt::format("give {} to user {}", path, user.name));
-        if (failure || at == end) break;
-        path = at->path().string();
-        at.increment(failure);
-    }
-    if (failure) return errno_error(failure.value(), "walk " + root);
-    return {};
-}
-
 // All of a file system, because it is one call for a hundred thousand files.
 Result<void> sync_all(const std::string& directory) {
     int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -209,7 +194,8 @@ Result<Restored> run_restore(Repository& repository, const RestoreRequest& reque
         restored.lost = std::move(restoring.lost);
         for (const std::string& directory : restored.manifest.directories)
             TRY(compute::make_directories(beside + "/" + directory));
-        TRY(give_store(compute::Layout(beside).store_root(), request.user));
+        auto store = compute::Layout(beside).store_root();
+        if (compute::exists(store)) TRY(compute::give_away(store, request.user));
         return put_in_place(beside, target);
     }();
     if (filled) return restored;

@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <optional>
 
 #include "compute/export_files.h"
@@ -22,23 +21,6 @@ namespace {
 Result<void> remove_contents(const std::string& directory) {
     for (const std::string& name : TRY(sys::list_names(sys::real_disk(), directory)))
         TRY(sys::remove_tree(sys::real_disk(), directory + "/" + name));
-    return {};
-}
-
-// Made as root, and to be started by somebody whom PostgreSQL does not refuse.
-Result<void> give_away(const std::string& directory, const ComputeUser& owner) {
-    if (!owner.switches) return {};
-    std::error_code failure;
-    std::filesystem::recursive_directory_iterator at(directory, failure), end;
-    std::string path = directory;
-    for (;;) {
-        if (::lchown(path.c_str(), owner.uid, owner.gid) != 0)
-            return errno_error(errno, fmt::format("give {} to user {}", path, owner.uid));
-        if (failure || at == end) break;
-        path = at->path().string();
-        at.increment(failure);
-    }
-    if (failure) return errno_error(failure.value(), fmt::format("walk {}", directory));
     return {};
 }
 

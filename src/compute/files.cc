@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "sys/descriptor.h"
 
@@ -29,6 +30,21 @@ Result<void> make_directories(const std::string& path, mode_t mode) {
     TRY(make_directories(path.substr(0, slash), mode));
     if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
         return errno_error(errno, fmt::format("make directory {}", path));
+    return {};
+}
+
+Result<void> give_away(const std::string& directory, const ComputeUser& user) {
+    if (!user.switches) return {};
+    std::error_code failure;
+    std::string path = directory;
+    for (std::filesystem::recursive_directory_iterator at(directory, failure), end;;) {
+        if (::lchown(path.c_str(), user.uid, user.gid) != 0)
+            return errno_error(errno, fmt::format("give {} to user {}", path, user.uid));
+        if (failure || at == end) break;
+        path = at->path().string();
+        at.increment(failure);
+    }
+    if (failure) return errno_error(failure.value(), fmt::format("walk {}", directory));
     return {};
 }
 

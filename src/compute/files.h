@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "compute/user.h"
 
 namespace tarn::compute {
 
@@ -14,6 +15,9 @@ namespace tarn::compute {
 bool exists(const std::string& path);
 // Makes the directory and its parents; one that is there is fine.
 Result<void> make_directories(const std::string& path, mode_t mode = 0700);
+
+// Where this process is root: gives the directory and all in it to the user.
+Result<void> give_away(const std::string& directory, const ComputeUser& user);
 
 // Can files in the directory reserve space? The store rests on it: a page that has room cannot fail
 // for lack of it later. unavailable, saying what to do, if the file system has no such thing; any
