@@ -127,7 +127,7 @@ Result<std::map<std::string, Table>> read_tables(const Query& query, const std::
             "SELECT format('%I.%I', n.nspname, c.relname), d.oid, pg_relation_filenode(c.oid), "
             "coalesce(pg_relation_filenode(nullif(c.reltoastrelid, 0)), 0), "
             "pg_relation_size(c.oid) / 8192, "
-            "coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)) / 8192, 0), c.relkind = 'm' "
+            "coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)) / 8192, 0) "
             "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, pg_database d WHERE "
             "d.datname = current_database() AND c.relkind IN ('r', 'm') AND c.relpersistence = 'p' "
             "AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'"));
@@ -138,7 +138,6 @@ Result<std::map<std::string, Table>> read_tables(const Query& query, const std::
         table.toast_file = TRY(number<uint32_t>(row.at(3)));
         table.blocks = TRY(number<uint32_t>(row.at(4)));
         table.toast_blocks = TRY(number<uint32_t>(row.at(5)));
-        table.is_materialized_view = row.at(6) == "t";
     }
     auto columns = TRY(query(
         database,

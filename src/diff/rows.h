@@ -29,7 +29,6 @@ struct Table {
     uint32_t toast_blocks = 0;
     std::vector<Column> columns;  // by name
     std::vector<Column> key;      // of the primary key, by name
-    bool is_materialized_view = false;
 };
 
 // Tables and materialized views of users, by their quoted names.

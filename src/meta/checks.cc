@@ -85,13 +85,6 @@ Result<std::vector<VerificationRow>> all_verifications(Session& session) {
     return rows;
 }
 
-Result<std::optional<Time>> last_restore_check(Session& session) {
-    auto statement =
-        TRY(session.connection().prepare("SELECT max(check_time) FROM restore_checks"));
-    TRY(statement.step());
-    return statement.maybe_time();
-}
-
 Result<void> erase_checks(Session& session, std::string_view lineage) {
     TRY(session.connection().run("DELETE FROM restore_checks WHERE lineage = ?", lineage));
     return session.connection().run("DELETE FROM verifications WHERE lineage = ?", lineage);

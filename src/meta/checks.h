@@ -46,8 +46,6 @@ Result<std::optional<VerificationRow>> get_verification(Session& session, std::s
 Result<std::optional<RestoreCheckRow>> get_restore_check(Session& session,
                                                          std::string_view lineage);
 Result<std::vector<VerificationRow>> all_verifications(Session& session);
-// When a branch was last checked, whichever; nothing if none ever was.
-Result<std::optional<Time>> last_restore_check(Session& session);
 // Of a lineage that is gone.
 Result<void> erase_checks(Session& session, std::string_view lineage);
 

@@ -444,10 +444,10 @@ TEST_F(MetaTest, WhatWasFoundInALineageIsKeptUntilItIsGone) {
     EXPECT_EQ(opened.moment_lsn, Lsn{8});
     EXPECT_EQ(opened.relations, 9);
     EXPECT_EQ(opened.good_time, at(6));
-    EXPECT_EQ(read([](Session& s) { return last_restore_check(s); }), at(6));
     write([](Session& s) { return erase_checks(s, "a"); });
     EXPECT_FALSE(read([](Session& s) { return get_verification(s, "a"); }).has_value());
-    EXPECT_EQ(read([](Session& s) { return last_restore_check(s); }), at(3));
+    EXPECT_FALSE(read([](Session& s) { return get_restore_check(s, "a"); }).has_value());
+    EXPECT_EQ(read([](Session& s) { return get_restore_check(s, "b"); })->check_time, at(3));
 }
 
 TEST_F(MetaTest, ALineageIsTheBranchsOrSnapshotsThatHasIt) {

@@ -109,10 +109,8 @@ Result<HttpAnswer> HttpClient::attempt(const HttpRequest& request, bool& again) 
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &receive);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &received);
-    if (!signature_.credentials.empty()) {
-        curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, signature_.scope.c_str());
-        curl_easy_setopt(curl, CURLOPT_USERPWD, signature_.credentials.c_str());
-    }
+    curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, signature_.scope.c_str());
+    curl_easy_setopt(curl, CURLOPT_USERPWD, signature_.credentials.c_str());
     if (request.method == "PUT") {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,

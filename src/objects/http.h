@@ -27,7 +27,7 @@ struct HttpAnswer {
 
 struct Signature {
     std::string scope;        // "aws:amz:<region>:s3"
-    std::string credentials;  // "<key id>:<secret>"; empty: not signed
+    std::string credentials;  // "<key id>:<secret>"
 };
 
 class HttpClient {

@@ -43,11 +43,11 @@ Result<std::unique_ptr<S3Store>> S3Store::open(S3Options options) {
     if (!options.endpoint.starts_with("https://") && !options.endpoint.starts_with("http://"))
         return error(Code::invalid_argument, "endpoint '{}' is no URL", options.endpoint)
             .with_hint("write https://<host>[:<port>]");
-    if (options.key_id.empty() != options.secret.empty())
+    if (options.key_id.empty() || options.secret.empty())
         return error(Code::invalid_argument, "half of the credentials of S3 are missing")
             .with_hint("set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
-    Signature signature{fmt::format("aws:amz:{}:s3", options.region), ""};
-    if (!options.key_id.empty()) signature.credentials = options.key_id + ":" + options.secret;
+    Signature signature{fmt::format("aws:amz:{}:s3", options.region),
+                        options.key_id + ":" + options.secret};
     auto http = TRY(HttpClient::open(std::move(signature)));
     return std::unique_ptr<S3Store>(new S3Store(std::move(options), std::move(http)));
 }

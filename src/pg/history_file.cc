@@ -37,12 +37,6 @@ Result<HistoryEntry> parse_entry(std::string_view line) {
 
 }  // namespace
 
-uint32_t TimelineHistory::timeline_at(Lsn lsn) const {
-    for (const auto& ancestor : ancestors)
-        if (lsn < ancestor.switch_point) return ancestor.tli;
-    return tli;
-}
-
 Result<TimelineHistory> parse_history(uint32_t tli, std::string_view text) {
     TimelineHistory history{.tli = tli, .ancestors = {}};
     while (!text.empty()) {
@@ -60,14 +54,6 @@ Result<TimelineHistory> parse_history(uint32_t tli, std::string_view text) {
         history.ancestors.push_back(std::move(entry));
     }
     return history;
-}
-
-std::string format_history(const TimelineHistory& history) {
-    std::string text;
-    for (const auto& ancestor : history.ancestors)
-        text += fmt::format("{}\t{}\t{}\n", ancestor.tli, ancestor.switch_point.text(),
-                            ancestor.reason);
-    return text;
 }
 
 }  // namespace tarn::pg

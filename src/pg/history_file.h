@@ -22,14 +22,8 @@ struct HistoryEntry {
 struct TimelineHistory {
     uint32_t tli = 0;                     // the file's own timeline
     std::vector<HistoryEntry> ancestors;  // oldest first; empty for timeline 1
-
-    // The timeline whose WAL holds the byte at `lsn`.
-    uint32_t timeline_at(Lsn lsn) const;
-    bool operator==(const TimelineHistory&) const = default;
 };
 
 Result<TimelineHistory> parse_history(uint32_t tli, std::string_view text);
-// As PostgreSQL writes it.
-std::string format_history(const TimelineHistory& history);
 
 }  // namespace tarn::pg

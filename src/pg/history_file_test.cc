@@ -11,23 +11,12 @@ constexpr const char* kText =
     "1\t0/16D6BB8\tno recovery target specified\n"
     "3\t1/A000000\tbefore 2026-01-02 03:04:05+00\n";
 
-TEST(HistoryFile, ReadsAndWritesWhatPostgresWrites) {
+TEST(HistoryFile, ReadsWhatPostgresWrites) {
     auto history = parse_history(4, kText);
     ASSERT_TRUE(history.ok()) << history.error().text();
     ASSERT_EQ(history->ancestors.size(), 2u);
     EXPECT_EQ(history->ancestors[1],
               (HistoryEntry{3, Lsn{0x1'0A000000}, "before 2026-01-02 03:04:05+00"}));
-    EXPECT_EQ(format_history(*history), kText);
-}
-
-TEST(HistoryFile, NamesTheTimelineThatHoldsAPosition) {
-    auto history = parse_history(4, kText).value();
-    EXPECT_EQ(history.timeline_at(Lsn{0}), 1u);
-    EXPECT_EQ(history.timeline_at(Lsn{0x16D6BB7}), 1u);
-    EXPECT_EQ(history.timeline_at(Lsn{0x16D6BB8}), 3u);
-    EXPECT_EQ(history.timeline_at(Lsn{0x1'09FFFFFF}), 3u);
-    EXPECT_EQ(history.timeline_at(Lsn{0x1'0A000000}), 4u);
-    EXPECT_EQ(parse_history(1, "")->timeline_at(Lsn{5}), 1u);
 }
 
 TEST(HistoryFile, SkipsCommentsAndBlankLinesAndNeedsNoReason) {
@@ -57,7 +46,13 @@ TEST(HistoryFile, ArbitraryTextIsAHistoryOrAnError) {
         auto history = parse_history(4, text);
         parsed += history.ok();
         if (!history.ok()) continue;
-        EXPECT_EQ(parse_history(4, format_history(*history)).value(), *history);
+        uint32_t last = 0;
+        for (const HistoryEntry& entry : history->ancestors) {
+            EXPECT_GT(entry.tli, last) << text;
+            EXPECT_TRUE(entry.switch_point.valid()) << text;
+            last = entry.tli;
+        }
+        EXPECT_LT(last, 4u) << text;
     }
     EXPECT_GT(parsed, 1000u);
 }

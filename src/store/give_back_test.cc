@@ -165,7 +165,11 @@ TEST_F(GiveBackTest, VerifyTellsWhatWasGivenBackFromWhatWasLost) {
     thin({points[1].id, points[2].id});
     Verifier verifier(store_.disk(), store_.root());
     for (const RestorePoint* point : {&points[0], &points[3]}) {
-        for (const IndexRef& ref : point->indexes) EXPECT_TRUE(good(verifier.index(ref))->whole());
+        for (const IndexRef& ref : point->indexes) {
+            const IndexFindings* found = good(verifier.index(ref));
+            EXPECT_FALSE(found->unreadable.has_value());
+            EXPECT_EQ(found->damaged_count, 0u);
+        }
         EXPECT_TRUE(good(verifier.shown_by(*point)).empty());
     }
     EXPECT_TRUE(verifier.unshown().empty());

@@ -48,7 +48,6 @@ struct IndexFindings {
     std::vector<SlotClaim> gone;  // nothing is there: damage only where a restore point shows it
 
     static constexpr size_t kDamagedKept = 10000;
-    bool whole() const { return !unreadable && damaged_count == 0; }
     // Nothing that a restore point could show as damaged.
     bool is_sound() const { return damaged_count == 0 && gone.empty(); }
 };
