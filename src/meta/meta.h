@@ -26,7 +26,7 @@
 namespace tarn::meta {
 
 class Connection;
-struct RecordName;  // records.h
+struct RecordName;  // record_parts.h
 
 // A connection inside a transaction: what the functions of projects.h, branches.h ... take.
 class Session {

@@ -1,8 +1,7 @@
 #include "meta/records.h"
 
-#include <algorithm>
-#include <chrono>
 #include <charconv>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "base/crc32c.h"
@@ -16,60 +15,10 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
 constexpr std::string_view kMagic = "tarn record ";
-constexpr std::string_view kKinds[] = {"server", "project", "branch", "snapshot"};
-
-// Which rows of a table a record holds (?1 is its uid), and whose record a changed row is in: SQL
-// over the row `@`, which stands for NEW or OLD.
-struct Part {
-    RecordKind kind;
-    std::string_view table;
-    std::string_view where;
-    std::string_view owner;
-};
-
-constexpr std::string_view kPending = "done = 0 AND resource_uid = ?1";
-// In the order in which they can be put back.
-constexpr Part kParts[] = {
-    {RecordKind::server, "settings", "?1 = ''", "''"},
-    {RecordKind::server, "users", "?1 = ''", "''"},
-    {RecordKind::server, "tokens", "?1 = ''", "''"},
-    {RecordKind::project, "projects", "uid = ?1", "@.uid"},
-    {RecordKind::project, "operations", kPending,
-     "(SELECT uid FROM projects WHERE uid = @.resource_uid)"},
-    {RecordKind::branch, "branches", "uid = ?1", "@.uid"},
-    {RecordKind::branch, "endpoints", "branch_uid = ?1", "@.branch_uid"},
-    {RecordKind::branch, "roles", "branch_uid = ?1", "@.branch_uid"},
-    {RecordKind::branch, "databases", "branch_uid = ?1", "@.branch_uid"},
-    {RecordKind::branch, "snapshot_schedules", "branch_uid = ?1", "@.branch_uid"},
-    {RecordKind::branch, "operations",
-     "done = 0 AND (resource_uid = ?1 OR resource_uid IN"
-     " (SELECT uid FROM endpoints WHERE branch_uid = ?1))",
-     "(SELECT uid FROM branches WHERE uid = @.resource_uid UNION"
-     " SELECT branch_uid FROM endpoints WHERE uid = @.resource_uid)"},
-    {RecordKind::snapshot, "snapshots", "uid = ?1", "@.uid"},
-    {RecordKind::snapshot, "operations", kPending,
-     "(SELECT uid FROM snapshots WHERE uid = @.resource_uid)"},
-};
 // In a branch's record: should its project's be lost.
 constexpr std::string_view kProjectOf = "project_of";
 constexpr std::string_view kWhereProjectOf =
     "uid = (SELECT project_uid FROM branches WHERE uid = ?1)";
-// A private key is worth more to a thief than to whoever recovers: clients ask for new tokens. What
-// was found in lineages is found again.
-constexpr std::string_view kUnrecorded[] = {"signing_keys", "verifications", "restore_checks"};
-// Of a column that changes every minute, no record is written for its own sake.
-constexpr std::string_view kNotWatched = "last_active_time";
-
-std::string_view text_of(RecordKind kind) {
-    return kKinds[static_cast<size_t>(kind)];
-}
-
-// The table whose row says that the resource is there.
-std::string_view main_table(RecordKind kind) {
-    return std::find_if(std::begin(kParts), std::end(kParts),
-                        [&](const Part& part) { return part.kind == kind; })
-        ->table;
-}
 
 std::string hex(std::string_view bytes) {
     std::string text;
@@ -131,14 +80,6 @@ Error damaged(std::string_view why) {
     return error(Code::data_loss, "metadata record: {}", why);
 }
 
-Result<std::set<std::string>> columns_of(Connection& connection, std::string_view table) {
-    auto statement =
-        TRY(connection.prepare(fmt::format("SELECT name FROM pragma_table_info('{}')", table)));
-    std::set<std::string> names;
-    while (TRY(statement.step())) names.insert(statement.text());
-    return names;
-}
-
 Result<void> insert_row(Connection& connection, std::string_view table, const Json& row) {
     if (!row.is_object()) return damaged("a row that is none");
     auto known = TRY(columns_of(connection, table));
@@ -198,39 +139,12 @@ Json value_in(const Record& record, std::string_view table, std::string_view col
     return value == found->front().end() ? Json() : *value;
 }
 
-// Statements of a trigger that fires for row NEW or OLD.
-std::string call_for(std::string_view table, std::string_view row) {
-    std::string calls;
-    for (const Part& part : kParts) {
-        if (part.table != table) continue;
-        std::string owner(part.owner);
-        for (size_t at = owner.find('@'); at != owner.npos; at = owner.find('@'))
-            owner.replace(at, 1, row);
-        calls += fmt::format("SELECT tarn_record_changed('{}', {});", text_of(part.kind), owner);
-    }
-    return calls;
-}
-
 }  // namespace
-
-std::string RecordName::text() const {
-    return uid.empty() ? std::string(text_of(kind)) : fmt::format("{}-{}", text_of(kind), uid);
-}
-
-std::optional<RecordName> parse_record_name(std::string_view text) {
-    if (text == text_of(RecordKind::server)) return RecordName{};
-    for (RecordKind kind : {RecordKind::project, RecordKind::branch, RecordKind::snapshot}) {
-        std::string begin = fmt::format("{}-", text_of(kind));
-        if (text.starts_with(begin) && text.size() > begin.size())
-            return RecordName{kind, std::string(text.substr(begin.size()))};
-    }
-    return std::nullopt;
-}
 
 Result<std::optional<std::string>> encode_record(Session& session, const RecordName& name) {
     Connection& connection = session.connection();
     Json tables = Json::object();
-    for (const Part& part : kParts) {
+    for (const RecordPart& part : record_parts()) {
         if (part.kind != name.kind) continue;
         Json rows = TRY(rows_of(connection, part.table, part.where, name.uid));
         if (part.table == main_table(name.kind) && rows.empty())
@@ -246,16 +160,6 @@ Result<std::optional<std::string>> encode_record(Session& session, const RecordN
     std::string body = document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     return std::optional(fmt::format("{}{} {:08x} {}\n{}", kMagic, kVersion,
                                      crc32c(0, body.data(), body.size()), body.size(), body));
-}
-
-Result<std::vector<RecordName>> all_records(Session& session) {
-    std::vector<RecordName> names{RecordName{}};
-    for (RecordKind kind : {RecordKind::project, RecordKind::branch, RecordKind::snapshot}) {
-        auto statement = TRY(session.connection().prepare(
-            fmt::format("SELECT uid FROM {} ORDER BY uid", main_table(kind))));
-        while (TRY(statement.step())) names.push_back({kind, statement.text()});
-    }
-    return names;
 }
 
 Result<Record> decode_record(std::string_view bytes) {
@@ -294,7 +198,7 @@ Result<void> insert_record(Session& session, const Record& record) {
             .with_hint("run the newer tarn that wrote it");
     Json tables = parsed(record);
     return in_savepoint(connection, [&]() -> Result<void> {
-        for (const Part& part : kParts) {
+        for (const RecordPart& part : record_parts()) {
             auto rows = tables.find(part.table);
             if (part.kind == record.name.kind && rows != tables.end())
                 TRY(insert_rows(connection, part.table, *rows));
@@ -345,44 +249,6 @@ size_t count_in(const Record& record, std::string_view table) {
     Json rows = parsed(record);
     auto found = rows.find(table);
     return found == rows.end() ? 0 : found->size();
-}
-
-Result<std::vector<std::string>> unrecorded_tables(Session& session) {
-    auto statement = TRY(session.connection().prepare(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"));
-    std::vector<std::string> names;
-    while (TRY(statement.step())) {
-        std::string name = statement.text();
-        bool recorded = std::any_of(std::begin(kParts), std::end(kParts),
-                                    [&](const Part& part) { return part.table == name; });
-        if (!recorded) names.push_back(std::move(name));
-    }
-    std::erase_if(names, [](const std::string& name) {
-        return std::find(std::begin(kUnrecorded), std::end(kUnrecorded), name) !=
-               std::end(kUnrecorded);
-    });
-    return names;
-}
-
-Result<std::string> record_triggers(Connection& connection) {
-    std::set<std::string_view> tables;
-    for (const Part& part : kParts) tables.insert(part.table);
-    std::string script;
-    for (std::string_view table : tables) {
-        std::string watched;
-        for (const std::string& column : TRY(columns_of(connection, table)))
-            if (column != kNotWatched) watched += (watched.empty() ? "" : ", ") + column;
-        std::string of_new = call_for(table, "NEW"), of_old = call_for(table, "OLD");
-        auto trigger = [&](std::string_view event, std::string_view body) {
-            script += fmt::format(
-                "CREATE TEMP TRIGGER record_{0}_{1} AFTER {2} ON main.{0} BEGIN {3} END;", table,
-                event.substr(0, 6), event, body);
-        };
-        trigger("INSERT", of_new);
-        trigger("UPDATE OF " + watched, of_new);
-        trigger("DELETE", of_old);
-    }
-    return script;
 }
 
 }  // namespace tarn::meta
