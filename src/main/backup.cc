@@ -11,8 +11,8 @@
 
 #include "backup/backup.h"
 #include "backup/prune.h"
+#include "backup/repository.h"
 #include "backup/restore.h"
-#include "base/log.h"
 #include "compute/layout.h"
 #include "main/offline.h"
 #include "main/progress_line.h"
@@ -25,6 +25,11 @@ namespace tarn {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr const char* kList = "list";
+constexpr const char* kRestore = "restore";
+constexpr const char* kVerify = "verify";
+constexpr const char* kPrune = "prune";
 
 std::string size_text(uint64_t bytes) {
     if (bytes < 10 << 20) return fmt::format("{} KiB", (bytes + 1023) >> 10);
@@ -64,65 +69,32 @@ bool wait_for_next(Clock::time_point begun, double seconds, const sigset_t& sign
     return ::sigtimedwait(&signals, nullptr, &wait) < 0;
 }
 
-}  // namespace
-
-BackupCommand::BackupCommand(CLI::App& app) {
-    backup_ = app.add_subcommand("backup", "Copy everything away from this machine, and back");
-    add_data_directory_options(*backup_, config_file_, data_directory_);
-    add_place(*backup_, "--to", "Where to: a directory, or s3://<bucket>/<prefix>");
-    backup_
-        ->add_option("--every", every_, "Go on for ever, with a new backup every so many seconds")
-        ->check(CLI::Range(1.0, 1e9));
-    list_ = backup_->add_subcommand("list", "Say which backups there are");
-    add_place(*list_, "--from", "Where they are");
-    restore_ = backup_->add_subcommand("restore", "Make a data directory of a backup");
-    add_place(*restore_, "--from", "Where it is");
-    restore_->add_option("--data-dir", target_, "What to make: empty, or not there yet")
-        ->required();
-    restore_
-        ->add_option("--compute-user", compute_user_,
-                     "Unprivileged user of the computes, if the server is to be root")
-        ->envname("TARN_COMPUTE_USER");
-    verify_ = backup_->add_subcommand("verify", "Read all of a backup, and write nothing");
-    add_place(*verify_, "--from", "Where it is");
-    prune_ = backup_->add_subcommand("prune", "Remove old backups, and what only they need");
-    add_place(*prune_, "--from", "Where they are");
-    prune_->add_option("--keep-days", keep_days_, "Younger backups stay, and the newest anyway")
-        ->required()
-        ->check(CLI::Range(0.0, 1e5));
-    prune_->add_option("--wait", wait_, "Seconds to wait for a backup that is under way")
-        ->check(CLI::Range(0.0, 86400.0))
-        ->capture_default_str();
-    for (CLI::App* command : {restore_, verify_})
-        command->add_option(
-            "--backup", id_,
-            "Which one, as `list` names it; else the newest, if all are of one server");
-    list_->add_flag("--json", json_, "Print one JSON object a line");
-}
-
-void BackupCommand::add_place(CLI::App& command, const char* name, const char* what) {
-    command.add_option(name, place_.url, what)->envname("TARN_BACKUP");
-    command.add_option("--endpoint-url", place_.endpoint, "Of a service that is not Amazon's");
-    command.add_option("--region", place_.region, "Of the bucket");
-    command.add_option("--key-file", key_file_, "Encrypt with this key: openssl rand -hex 32");
-    command.add_flag("--progress", progress_,
+void add_place(CLI::App& command, BackupOptions& options, const char* name, const char* what) {
+    command.add_option(name, options.place.url, what)->envname("TARN_BACKUP");
+    command.add_option("--endpoint-url", options.place.endpoint,
+                       "Of a service that is not Amazon's");
+    command.add_option("--region", options.place.region, "Of the bucket");
+    command.add_option("--key-file", options.key_file,
+                       "Encrypt with this key: openssl rand -hex 32");
+    command.add_flag("--progress", options.progress,
                      "Show on stderr how far it is, also where that is no terminal");
 }
 
-Result<backup::Repository> BackupCommand::open() const {
-    if (place_.url.empty())
+Result<backup::Repository> open(const BackupOptions& options) {
+    if (options.place.url.empty())
         return error(Code::invalid_argument, "it is not said where backups are")
             .with_hint("name a directory or s3://<bucket>/<prefix> with --to or --from");
     std::optional<objects::Key> key;
-    if (!key_file_.empty()) key = TRY(objects::read_key(key_file_));
-    auto store = TRY(objects::open_place(place_));
+    if (!options.key_file.empty()) key = TRY(objects::read_key(options.key_file));
+    auto store = TRY(objects::open_place(options.place));
     return backup::Repository(std::move(store), objects::Envelope(key));
 }
 
-Result<void> BackupCommand::take() {
+Result<void> take(const CLI::App& command, const BackupOptions& options) {
     TRY(sys::raise_descriptor_limit());  // each lineage's history is held
     backup::BackupRequest request;
-    request.data_directory = TRY(find_data_directory(*backup_, config_file_, data_directory_));
+    request.data_directory =
+        TRY(find_data_directory(command, options.config_file, options.data_directory));
     request.owner = TRY(owner_of(compute::Layout(request.data_directory).store_root()));
     request.version = TARN_VERSION;
     sigset_t signals;
@@ -131,12 +103,12 @@ Result<void> BackupCommand::take() {
     sigaddset(&signals, SIGINT);
     for (;;) {
         auto begun = Clock::now();
-        ProgressLine line("backup", progress_);
+        ProgressLine line("backup", options.progress);
         request.progress = [&](const backup::BackupProgress& now) {
             line.show(fmt::format("file {} of {}, {} sent", now.file, now.files,
                                   size_text(now.sent.bytes)));
         };
-        auto repository = TRY(open());
+        auto repository = TRY(open(options));
         auto done = backup::run_backup(repository, request);
         if (done) {
             std::printf("backup %s: %zu files, %s; %llu objects sent, %s\n", done->id.c_str(),
@@ -147,19 +119,19 @@ Result<void> BackupCommand::take() {
             std::fflush(stdout);
             request.replaces = done->id;
         }
-        if (every_ == 0 || (!done && !info(done.error().code()).retryable)) {
+        if (options.every == 0 || (!done && !info(done.error().code()).retryable)) {
             TRY(std::move(done));
             return {};
         }
         if (!done) report(done.error());
         ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-        if (!wait_for_next(begun, every_, signals)) return {};
+        if (!wait_for_next(begun, options.every, signals)) return {};
         ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
     }
 }
 
-Result<void> BackupCommand::list() {
-    auto repository = TRY(open());
+Result<void> list(const BackupOptions& options) {
+    auto repository = TRY(open(options));
     bool damaged = false;
     auto ids = TRY(repository.ids());
     if (ids.empty()) return repository.no_backup();
@@ -170,7 +142,7 @@ Result<void> BackupCommand::list() {
         if (!manifest) {
             damaged = true;
             report(manifest.error());
-        } else if (json_) {
+        } else if (options.json) {
             std::printf("%s\n", nlohmann::json{{"id", manifest->id},
                                                {"taken", rfc3339(manifest->taken)},
                                                {"source", manifest->source},
@@ -193,13 +165,13 @@ Result<void> BackupCommand::list() {
     return {};
 }
 
-Result<int> BackupCommand::restore() {
-    auto repository = TRY(open());
+Result<int> restore(const BackupOptions& options) {
+    auto repository = TRY(open(options));
     backup::RestoreRequest request;
-    request.data_directory = TRY(sys::absolute_path(target_));
-    request.backup = id_;
-    request.user = TRY(compute::find_compute_user(compute_user_));
-    ProgressLine line("backup", progress_);
+    request.data_directory = TRY(sys::absolute_path(options.target));
+    request.backup = options.id;
+    request.user = TRY(compute::find_compute_user(options.compute_user));
+    ProgressLine line("backup", options.progress);
     request.progress = [&](size_t file, size_t files) {
         line.show(fmt::format("file {} of {}", file, files));
     };
@@ -216,10 +188,10 @@ Result<int> BackupCommand::restore() {
     return info(Code::data_loss).exit_status;
 }
 
-Result<int> BackupCommand::check() {
-    auto repository = TRY(open());
-    ProgressLine line("backup", progress_);
-    auto checked = TRY(backup::check_backup(repository, id_, [&](size_t file, size_t files) {
+Result<int> check(const BackupOptions& options) {
+    auto repository = TRY(open(options));
+    ProgressLine line("backup", options.progress);
+    auto checked = TRY(backup::check_backup(repository, options.id, [&](size_t file, size_t files) {
         line.show(fmt::format("file {} of {}", file, files));
     }));
     print_problems(checked.manifest);
@@ -229,15 +201,15 @@ Result<int> BackupCommand::check() {
     return whole ? 0 : info(Code::data_loss).exit_status;
 }
 
-Result<void> BackupCommand::prune() {
-    if (!std::isfinite(keep_days_))
+Result<void> prune(const BackupOptions& options) {
+    if (!std::isfinite(options.keep_days))
         return error(Code::invalid_argument, "--keep-days is no number of days");
-    auto repository = TRY(open());
-    ProgressLine line("backup", progress_);
+    auto repository = TRY(open(options));
+    ProgressLine line("backup", options.progress);
     backup::PruneRequest request;
-    request.patience = std::chrono::seconds(static_cast<int64_t>(wait_));
+    request.patience = std::chrono::seconds(static_cast<int64_t>(options.wait));
     request.keep = std::chrono::duration_cast<Span>(
-        std::chrono::duration<double, std::ratio<86400>>(keep_days_));
+        std::chrono::duration<double, std::ratio<86400>>(options.keep_days));
     request.progress = [&](size_t object, size_t objects) {
         line.show(fmt::format("object {} of {}", object, objects));
     };
@@ -247,14 +219,53 @@ Result<void> BackupCommand::prune() {
     return {};
 }
 
-int BackupCommand::run() {
-    log::init("error");
-    warn_of_open_key(key_file_);
-    if (*restore_ || *verify_) {
-        auto done = *restore_ ? restore() : check();
+}  // namespace
+
+void add_backup_options(CLI::App& command, BackupOptions& options) {
+    add_data_directory_options(command, options.config_file, options.data_directory);
+    add_place(command, options, "--to", "Where to: a directory, or s3://<bucket>/<prefix>");
+    command
+        .add_option("--every", options.every,
+                    "Go on for ever, with a new backup every so many seconds")
+        ->check(CLI::Range(1.0, 1e9));
+    CLI::App* list = command.add_subcommand(kList, "Say which backups there are");
+    add_place(*list, options, "--from", "Where they are");
+    list->add_flag("--json", options.json, "Print one JSON object a line");
+    CLI::App* restore = command.add_subcommand(kRestore, "Make a data directory of a backup");
+    add_place(*restore, options, "--from", "Where it is");
+    restore->add_option("--data-dir", options.target, "What to make: empty, or not there yet")
+        ->required();
+    restore
+        ->add_option("--compute-user", options.compute_user,
+                     "Unprivileged user of the computes, if the server is to be root")
+        ->envname("TARN_COMPUTE_USER");
+    CLI::App* verify = command.add_subcommand(kVerify, "Read all of a backup, and write nothing");
+    add_place(*verify, options, "--from", "Where it is");
+    CLI::App* prune = command.add_subcommand(kPrune, "Remove old backups, and what only they need");
+    add_place(*prune, options, "--from", "Where they are");
+    prune
+        ->add_option("--keep-days", options.keep_days,
+                     "Younger backups stay, and the newest anyway")
+        ->required()
+        ->check(CLI::Range(0.0, 1e5));
+    prune->add_option("--wait", options.wait, "Seconds to wait for a backup that is under way")
+        ->check(CLI::Range(0.0, 86400.0))
+        ->capture_default_str();
+    for (CLI::App* one : {restore, verify})
+        one->add_option("--backup", options.id,
+                        "Which one, as `list` names it; else the newest, if all are of one server");
+}
+
+int backup_command(const CLI::App& command, const BackupOptions& options) {
+    warn_of_open_key(options.key_file);
+    bool restores = command.got_subcommand(kRestore);
+    if (restores || command.got_subcommand(kVerify)) {
+        auto done = restores ? restore(options) : check(options);
         return done ? *done : report(done.error());
     }
-    auto done = *list_ ? list() : *prune_ ? prune() : take();
+    auto done = command.got_subcommand(kList)    ? list(options)
+                : command.got_subcommand(kPrune) ? prune(options)
+                                                 : take(command, options);
     return done ? 0 : report(done.error());
 }
 

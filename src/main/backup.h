@@ -5,47 +5,29 @@
 
 #include <string>
 
-#include "backup/repository.h"
-#include "base/result.h"
 #include "objects/place.h"
 
 namespace tarn {
 
-// Adds itself to the program's commands; what was said is in its fields once they are parsed.
-class BackupCommand {
-  public:
-    explicit BackupCommand(CLI::App& app);
-
-    bool is_chosen() const { return backup_->parsed(); }
-    // The exit status: that of data_loss if something was not what was written.
-    int run();
-
-  private:
-    void add_place(CLI::App& command, const char* name, const char* what);
-    Result<backup::Repository> open() const;
-    Result<void> take();
-    Result<void> list();
-    Result<int> restore();
-    Result<int> check();
-    Result<void> prune();
-
-    CLI::App* backup_;
-    CLI::App* list_;
-    CLI::App* restore_;
-    CLI::App* verify_;
-    CLI::App* prune_;
-    std::string config_file_;
-    std::string data_directory_;
-    std::string target_;
-    std::string compute_user_;
-    std::string id_;
-    std::string key_file_;
-    objects::PlaceOptions place_;
-    double every_ = 0;
-    double keep_days_ = 0;
-    double wait_ = 300;
-    bool json_ = false;
-    bool progress_ = false;
+struct BackupOptions {
+    std::string config_file;
+    std::string data_directory;
+    objects::PlaceOptions place;
+    std::string key_file;
+    std::string target;        // data directory that a restore makes
+    std::string compute_user;  // of that
+    std::string id;            // "": the newest
+    double every = 0;          // seconds; 0: once
+    double keep_days = 0;
+    double wait = 300;  // seconds
+    bool json = false;
+    bool progress = false;
 };
+
+// With its subcommands.
+void add_backup_options(CLI::App& command, BackupOptions& options);
+
+// The exit status: that of data_loss if something was not what was written.
+int backup_command(const CLI::App& command, const BackupOptions& options);
 
 }  // namespace tarn

@@ -58,6 +58,11 @@ int run_recover_metadata(const CLI::App& command, const tarn::RecoverMetadataOpt
     return tarn::recover_metadata_command(command, options);
 }
 
+int run_backup(const CLI::App& command, const tarn::BackupOptions& options) {
+    tarn::log::init("error");
+    return tarn::backup_command(command, options);
+}
+
 int run_inspect(const CLI::App& command, const tarn::InspectOptions& options) {
     tarn::log::init("error");
     return tarn::inspect_command(command, options);
@@ -106,7 +111,10 @@ int main(int count, char** words) {
         app.add_subcommand("recover-metadata", "Make a lost metadata database of its records");
     tarn::add_recover_metadata_options(*recovering, recovery_options);
 
-    tarn::BackupCommand backup(app);
+    tarn::BackupOptions backup_options;
+    CLI::App* backing_up =
+        app.add_subcommand("backup", "Copy everything away from this machine, and back");
+    tarn::add_backup_options(*backing_up, backup_options);
 
     std::string spec_file;
     CLI::App* supervise = app.add_subcommand("supervise", "(internal) own one running compute");
@@ -124,7 +132,7 @@ int main(int count, char** words) {
     if (*diff) return run_diff(diff_options);
     if (*check_restore) return run_check_restore(check_options);
     if (*verify) return run_verify(*verify, verify_options);
-    if (backup.is_chosen()) return backup.run();
+    if (*backing_up) return run_backup(*backing_up, backup_options);
     if (*inspecting) return run_inspect(*inspecting, inspect_options);
     if (*recovering) return run_recover_metadata(*recovering, recovery_options);
     if (*exporting) return run_export(*exporting, export_options);
