@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 namespace tarn::sys {
 
@@ -200,7 +201,11 @@ Result<void> remove_tree(Disk& disk, const std::string& path) {
     if (result != -EISDIR && result != -EPERM) return failed(result, "remove", path);
     // Somebody else may be removing it too.
     std::vector<std::string> names = TRY(list_names_if_any(disk, path));
-    for (const std::string& name : names) TRY(remove_tree(disk, path + "/" + name));
+    std::optional<Error> failure;
+    for (const std::string& name : names)
+        if (auto removed = remove_tree(disk, path + "/" + name); !removed && !failure)
+            failure = std::move(removed).error();
+    if (failure) return std::move(*failure);
     result = disk.remove_directory(path.c_str());
     if (result < 0 && result != -ENOENT) return failed(result, "remove directory", path);
     return {};

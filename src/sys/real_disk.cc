@@ -116,11 +116,16 @@ class RealDisk final : public Disk {
     int list(const char* path, void (*visit)(void*, const char*), void* context) override {
         DIR* directory = ::opendir(path);
         if (!directory) return -errno;
-        while (const dirent* entry = ::readdir(directory))
+        // The end and a failure look alike but for errno: half a listing must not pass for all.
+        errno = 0;
+        while (const dirent* entry = ::readdir(directory)) {
             if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
                 visit(context, entry->d_name);
+            errno = 0;
+        }
+        int failure = errno;
         ::closedir(directory);
-        return 0;
+        return -failure;
     }
 };
 

@@ -1,7 +1,10 @@
 """`tarn verify`: whole beside a running server and after kill -9, and the one byte that is not is named."""
 
+import subprocess
+
 import pytest
 from harness import pgbench, processes, verify
+from harness.faults import needs_trace
 from harness.moments import branch_at
 from harness.server import MAJORS, Server, primary
 from harness.verify import assert_whole
@@ -142,3 +145,23 @@ def test_what_cannot_be_looked_at_is_no_damage(own, tmp_path):
     done = verify.run(own)
     assert done.returncode == 4 and "hint: name the server's data directory with --data-dir" in done.stderr
     assert not own.data.exists()
+
+
+@needs_trace
+def test_a_directory_that_cannot_be_read_is_no_empty_one(own, tmp_path):
+    """What looks for files of the store must not take half a listing for all there is."""
+    own.create_project("p", 17)
+    own.stop()
+    calls, command = tmp_path / "calls", [own.program(), "verify", "--data-dir", own.data]
+
+    def run(*inject):
+        return subprocess.run(["strace", "-f", "-y", "-o", calls, "-e", "trace=getdents64", *inject, *command],
+                              capture_output=True, text=True, timeout=60)
+
+    assert run().returncode == 0
+    listed = [at for at, line in enumerate(calls.read_text().splitlines(), 1) if f"<{own.data}/store/lineages" in line]
+    assert len(listed) > 10
+    for at in listed[::len(listed) // 8]:
+        done = run("-e", f"inject=getdents64:error=EIO:when={at}")
+        said = done.stdout + done.stderr
+        assert done.returncode != 0 and "Input/output error" in said, f"call {at} of {listed}: {done.returncode}, {said}"
