@@ -19,8 +19,8 @@ constexpr uint64_t kLargestPart = 32;  // of a disk: it takes no more than this 
 Result<void> Ballast::fill(const DiskSpace& space) {
     bool has_room = space.state == DiskState::enough && space.free > 4 * kBytes &&
                     space.total >= kLargestPart * kBytes;
-    if (there_ || !has_room) return {};
     sys::Disk& disk = sys::real_disk();
+    if (!has_room || (there_ && TRY(sys::exists(disk, path_)))) return {};
     auto file = TRY(sys::File::open(disk, path_, O_RDWR | O_CREAT));
     if (int result = disk.allocate(file.fd(), 0, kBytes); result < 0) {
         disk.unlink(path_.c_str());

@@ -3,8 +3,8 @@
 // the mark of a dropped lineage. The ballast makes way for these, and comes back when there is
 // room.
 //
-// It goes for a deletion, and not because the disk is full: else whoever fills the disk would get
-// that too.
+// It goes for a deletion and for a start of the server, and not because the disk is full: else
+// whoever fills the disk would get that too.
 //
 // Crash: any part of it may be there; the next fill() makes it whole. Threads: one at a time.
 #pragma once
@@ -30,7 +30,7 @@ class Ballast {
 
   private:
     const std::string path_;
-    bool there_ = false;  // whole; else it has to be looked at
+    bool there_ = false;  // whole, unless somebody has removed it
 };
 
 }  // namespace tarn::compute

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <set>
 
+#include "base/log.h"
 #include "compute/history.h"
 #include "compute/layout.h"
 #include "compute/lives.h"
@@ -203,6 +204,17 @@ Result<void> make_room(const store::Store& store, uint64_t lineage,
     return {};
 }
 
+// So that it can be compressed. After what wins room: on a full disk it may fail, and comes again.
+void archive_ended_lives(const store::Store& store, const std::vector<Life>& lives) {
+    for (const Life& life : lives) {
+        if (life.is_newest()) continue;
+        auto archived = wal::archive_ended(
+            store.disk(), incarnation_path(store, life.log) + "/" + store::kWalDirectory,
+            archive_path(store, life.log), life.end);
+        if (!archived) log::warn("compute: archive WAL: {}", archived.error().text());
+    }
+}
+
 // Answers the oldest restore point that is left to choose from; nothing while somebody holds the
 // history.
 Result<std::optional<store::RestorePointId>> let_go_before(const store::Store& store,
@@ -212,16 +224,13 @@ Result<std::optional<store::RestorePointId>> let_go_before(const store::Store& s
     if (!alone) return std::optional<store::RestorePointId>();
     TRY(check_all_are_known(store, lineage, TRY(store.incarnations(lineage))));
     auto lives = TRY(lives_of(store, lineage));
-    for (const Life& life : lives) {
-        std::string archive = archive_path(store, life.log);
-        if (!life.is_newest())
-            TRY(wal::archive_ended(store.disk(),
-                                   incarnation_path(store, life.log) + "/" + store::kWalDirectory,
-                                   archive, life.end));
-        TRY(wal::remove_compressed(store.disk(), archive));
-    }
+    for (const Life& life : lives)
+        TRY(wal::remove_compressed(store.disk(), archive_path(store, life.log)));
     auto oldest = TRY(oldest_needed(store, lives, time));
-    if (!oldest) return std::optional(store::RestorePointId{lives.front().log, 1});
+    if (!oldest) {
+        archive_ended_lives(store, lives);
+        return std::optional(store::RestorePointId{lives.front().log, 1});
+    }
     const Life& first = lives[oldest->life];
     auto from = TRY(beginning_with(*oldest, first));
     auto noted = TRY(kept_from(store, lineage));
@@ -230,6 +239,7 @@ Result<std::optional<store::RestorePointId>> let_go_before(const store::Store& s
     // What the life began from is named by its record, and stays for that.
     store::RestorePointId first_kept{first.log, std::max(oldest->number, uint32_t{1})};
     TRY(store.collect_garbage(lineage, first_kept, {}, origins));
+    archive_ended_lives(store, lives);
     return std::optional(first_kept);
 }
 

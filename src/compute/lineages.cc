@@ -37,9 +37,7 @@ Result<void> Lineages::create_root(uint64_t lineage, int pg_major) {
         return error(Code::invalid_argument, "lineage {} is reserved for a template",
                      lineage_text(lineage));
     auto install = installs_.find(pg_major);
-    if (install == installs_.end())
-        return error(Code::not_found, "PostgreSQL {} is not installed on this machine", pg_major)
-            .with_hint("install it, or name its directory with --pg-dir, and restart the server");
+    if (install == installs_.end()) return not_installed(pg_major);
     std::lock_guard one(births_);
     ActAs acting(user_);
     if (is_made(store_, lineage)) return {};
@@ -106,9 +104,9 @@ HistoryCost Lineages::look_at_cost(uint64_t lineage, const Result<void>& trimmed
     cost.wal_bytes = wal_bytes_of(store_, lineage);
     auto kept = kept_from(store_, lineage);
     if (kept.ok() && *kept) cost.from = (*kept)->time;
-    for (const Error* failure : {trimmed.ok() ? nullptr : &trimmed.error(),
-                                 looked.ok() ? nullptr : &looked.error(),
-                                 named.ok() ? nullptr : &named.error()})
+    for (const Error* failure :
+         {trimmed.ok() ? nullptr : &trimmed.error(), looked.ok() ? nullptr : &looked.error(),
+          named.ok() ? nullptr : &named.error()})
         if (failure && cost.failure.empty()) cost.failure = failure->text();
     return cost;
 }
@@ -170,16 +168,19 @@ Result<void> Lineages::drop(uint64_t lineage) {
         sys::create_durably(store_.disk(), dropped_marker(store_.root(), lineage), "",
                             sys::SyncSite::lineage_data, sys::SyncSite::lineage_directory);
     if (!marked && marked.error().code() != Code::already_exists) return marked;
-    return sweep_dropped();
+    return sweep_dropped(lineage);
 }
 
-Result<void> Lineages::remove_leftovers() {
+// What cannot be cleaned up is told, and is no reason not to start.
+void Lineages::remove_leftovers() {
     auto no_compressing = stop_compressing();
     std::lock_guard no_trimming(trimming_);  // waited for before anybody waits for this
     std::lock_guard one(births_);
     ActAs acting(user_);
-    TRY(store_.remove_unfinished([this](uint64_t lineage) { return stays(lineage); }));
-    return sweep_dropped();
+    auto removed = store_.remove_unfinished([this](uint64_t lineage) { return stays(lineage); });
+    auto swept = sweep_dropped(std::nullopt);
+    for (const auto* done : {&removed, &swept})
+        if (!*done) log::error("compute: remove leftovers: {}", done->error().text());
 }
 
 // Of a lineage without a record. What is dropped goes when nobody needs it any more; else only what
@@ -197,28 +198,43 @@ bool Lineages::stays(uint64_t lineage) const {
 }
 
 // Dropped lineages go when no child needs their history any more; that may let their own parents
-// go.
-Result<void> Lineages::sweep_dropped() {
+// go. One that cannot be removed holds up none of the others; it fails who has asked for it.
+Result<void> Lineages::sweep_dropped(std::optional<uint64_t> asked_for) {
+    std::map<uint64_t, Error> failures;
     for (bool removed = true; removed;) {
         removed = false;
         for (const auto& name :
              TRY(sys::list_names_if_any(sys::real_disk(), layout_.store_root()))) {
             if (!name.starts_with(kDroppedPrefix)) continue;
             auto lineage = parse_lineage_id(name.substr(kDroppedPrefix.size()));
-            if (!lineage) continue;
-            auto children = TRY(store_.dependents(*lineage));
-            if (!children.empty()) continue;
-            TRY(store_.remove_lineage(*lineage));
-            rounds_.erase(*lineage);
-            {
-                std::lock_guard held(costs_mutex_);
-                forget_cost(*lineage);
-            }
-            ::unlink(dropped_marker(store_.root(), *lineage).c_str());
-            removed = true;
+            if (!lineage || failures.contains(*lineage)) continue;
+            auto swept = sweep(*lineage);
+            if (!swept)
+                failures.emplace(*lineage, std::move(swept).error());
+            else if (*swept)
+                removed = true;
         }
     }
+    for (auto& [lineage, failure] : failures)
+        if (lineage != asked_for)
+            log::error("compute: remove dropped lineage {}: {}", lineage_text(lineage),
+                       failure.text());
+    auto own = asked_for ? failures.find(*asked_for) : failures.end();
+    if (own != failures.end()) return std::move(own->second);
     return {};
+}
+
+// Removes a dropped lineage; false if something needs it still.
+Result<bool> Lineages::sweep(uint64_t lineage) {
+    auto children = TRY(store_.dependents(lineage));
+    if (!children.empty()) return false;
+    TRY(store_.remove_lineage(lineage));
+    rounds_.erase(lineage);
+    {
+        std::lock_guard held(costs_mutex_);
+        forget_cost(lineage);
+    }
+    return ::unlink(dropped_marker(store_.root(), lineage).c_str()) == 0;
 }
 
 Result<uint64_t> Lineages::logical_size(uint64_t lineage) const {

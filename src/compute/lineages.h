@@ -45,7 +45,7 @@ class Lineages {
     // Nothing may run on it.
     Result<void> drop(uint64_t lineage);
     // Of an earlier server: what it had not finished, and what waited for a child to go.
-    Result<void> remove_leftovers();
+    void remove_leftovers();
     Result<uint64_t> logical_size(uint64_t lineage) const;
     // As of the last time that its history was trimmed.
     std::optional<HistoryCost> history(uint64_t lineage) const;
@@ -60,7 +60,8 @@ class Lineages {
 
   private:
     bool stays(uint64_t lineage) const;
-    Result<void> sweep_dropped();
+    Result<void> sweep_dropped(std::optional<uint64_t> asked_for);
+    Result<bool> sweep(uint64_t lineage);
     std::unique_lock<std::mutex> stop_compressing();
     Result<void> trim_one(uint64_t lineage, Time time, const HistoryLimits& limits);
     HistoryCost look_at_cost(uint64_t lineage, const Result<void>& trimmed);

@@ -222,7 +222,7 @@ void Manager::let_go() {
 }
 
 Result<void> Manager::adopt(const std::vector<ComputeSpec>& known) {
-    TRY(lineages_.remove_leftovers());
+    lineages_.remove_leftovers();
     return runner_.adopt(known);
 }
 

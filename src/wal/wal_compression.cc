@@ -49,12 +49,22 @@ Result<void> archive_ended(sys::Disk& disk, const std::string& wal, const std::s
             segment && segment->number * kSegmentBytes < end.value)
             names.push_back(std::move(name));
     if (names.empty() || !TRY(sys::exists(disk, archive))) return {};
-    for (const std::string& name : names) {
-        std::string from = wal + "/" + name, to = archive + "/" + name;
-        if (int result = disk.link(from.c_str(), to.c_str()); result < 0 && result != -EEXIST)
-            return errno_error(-result, fmt::format("link {} to {}", from, to));
+    // A name whose sync has failed is taken back: a second sync would say nothing of it.
+    std::vector<std::string> linked;
+    auto done = [&]() -> Result<void> {
+        for (const std::string& name : names) {
+            std::string from = wal + "/" + name, to = archive + "/" + name;
+            int result = disk.link(from.c_str(), to.c_str());
+            if (result < 0 && result != -EEXIST)
+                return errno_error(-result, fmt::format("link {} to {}", from, to));
+            if (result == 0) linked.push_back(to);
+        }
+        return sys::sync_directory(disk, archive, sys::SyncSite::wal_compressed_directory);
+    }();
+    if (!done) {
+        for (const std::string& path : linked) disk.unlink(path.c_str());
+        return done;
     }
-    TRY(sys::sync_directory(disk, archive, sys::SyncSite::wal_compressed_directory));
     for (const std::string& name : names) {
         std::string path = wal + "/" + name;
         if (int result = disk.unlink(path.c_str()); result < 0 && result != -ENOENT)
