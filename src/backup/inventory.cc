@@ -11,6 +11,7 @@
 #include "compute/history.h"
 #include "compute/layout.h"
 #include "compute/lineages.h"
+#include "compute/lost_records.h"
 #include "compute/template.h"
 #include "meta/copy.h"
 #include "meta/settings.h"
@@ -52,6 +53,7 @@ class Taking {
         TRY(copy_metadata());
         TRY(hold_all(store));
         TRY(list_dropped(root));
+        TRY(tell_lost(store));
         LineageFiles files(store, data_directory_);
         for (uint64_t lineage : held_) TRY(files.read_points(lineage));
         for (uint64_t lineage : held_) TRY(files.list(lineage, inventory_));
@@ -68,6 +70,16 @@ class Taking {
             inventory_.held.push_back(TRY(std::move(held)));
             held_.insert(lineage);
         }
+        return {};
+    }
+
+    // Without its record nobody can say what a lineage holds: it is not in the backup.
+    Result<void> tell_lost(const store::Store& store) {
+        for (uint64_t lineage : TRY(store.lineages_and_lost()))
+            if (!held_.contains(lineage) && TRY(compute::has_lost_record(store, lineage)))
+                inventory_.problems.push_back(fmt::format(
+                    "the record of lineage {} is gone, and nothing of it is in the backup",
+                    compute::lineage_text(lineage)));
         return {};
     }
 

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "compute/layout.h"
+#include "compute/lost_records.h"
 #include "compute/opening.h"
 #include "store/paths.h"
 #include "store/slot_scan.h"
@@ -67,6 +68,12 @@ void LineageFiles::add_contents(const std::string& path, std::string contents,
 
 Result<void> LineageFiles::read_points(uint64_t lineage) {
     lives_[lineage] = TRY(store_.incarnations(lineage));
+    for (uint32_t lost :
+         TRY(compute::incarnations_without_record(store_, lineage, lives_[lineage])))
+        problems_[lineage].push_back(
+            fmt::format("the record of incarnation {} of lineage {} is gone, and nothing of it is "
+                        "in the backup",
+                        lost, compute::lineage_text(lineage)));
     for (uint32_t number : lives_[lineage]) {
         store::LogId log{lineage, number};
         points_[log] = TRY(store_.restore_points(log));

@@ -55,7 +55,7 @@ Result<Pruned> run_prune(Repository& repository, sys::Clock& clock, const PruneR
             .with_hint("name the place that `tarn backup --to` was given");
     auto turn = repository.turn(clock, Turn::Kind::pruning);
     TRY(turn->begin(request.patience));
-    TRY(repository.remove_leftovers(clock.now() - kDeadForSure));
+    repository.remove_leftovers(clock.now() - kDeadForSure);
     auto choice = TRY(choose(repository, clock.now(), clock.now() - request.keep));
     Pruned pruned;
     pruned.left = choice.stay;

@@ -126,4 +126,12 @@ Result<std::optional<Manifest>> Repository::newest_of(const std::string& source)
     return std::optional<Manifest>();
 }
 
+// What is left over is no reason to refuse what has to be done.
+void Repository::remove_leftovers(Time before) {
+    for (const char* folder : {"objects", "backups", "running"})
+        if (auto removed = store_->remove_leftovers(folder, before); !removed)
+            log::warn("backup: remove what dead writers left in {}: {}", place(),
+                      removed.error().text());
+}
+
 }  // namespace tarn::backup

@@ -54,7 +54,7 @@ class Repository {
     Result<std::map<std::string, uint64_t>> parts();  // that are there, with their objects' bytes
     Result<void> remove_part(const std::string& hash);
     // Of writers that died, if they began before then.
-    Result<size_t> remove_leftovers(Time before) { return store_->remove_leftovers(before); }
+    void remove_leftovers(Time before);
 
     Result<std::vector<std::string>> ids();  // oldest first
     Result<void> put_manifest(const Manifest& manifest);

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <optional>
 #include <string_view>
 
+#include "base/number.h"
 #include "sys/clock.h"
 #include "sys/files.h"
 #include "sys/randomness.h"
@@ -33,11 +33,8 @@ std::string name_beside(const std::string& last) {
 std::optional<uint64_t> take_number(std::string_view& name) {
     constexpr size_t kDigits = 16;
     if (name.size() <= kDigits + 1 || name[name.size() - kDigits - 1] != '.') return std::nullopt;
-    std::string_view digits = name.substr(name.size() - kDigits);
-    uint64_t number = 0;
-    auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
-    if (failure != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-    name.remove_suffix(kDigits + 1);
+    auto number = parse_number<uint64_t>(name.substr(name.size() - kDigits), 16);
+    if (number) name.remove_suffix(kDigits + 1);
     return number;
 }
 
@@ -45,7 +42,8 @@ std::optional<uint64_t> take_number(std::string_view& name) {
 // say it: they are old.
 std::optional<Time> begun(std::string_view name) {
     if (!name.starts_with('.') || !take_number(name)) return std::nullopt;
-    return Time{Span{static_cast<int64_t>(take_number(name).value_or(0))}};
+    Time time{Span{static_cast<int64_t>(take_number(name).value_or(0))}};
+    return check_object_name(std::string(name.substr(1))) ? std::optional(time) : std::nullopt;
 }
 
 Error too_large(const std::string& name, uint64_t bytes) {
@@ -146,8 +144,8 @@ Result<void> DirectoryStore::remove(const std::string& name) {
     return sys::sync_directory(*disk_, directory, sys::SyncSite::object_directory);
 }
 
-Result<size_t> DirectoryStore::remove_leftovers(Time before) {
-    return remove_leftovers_below(directory_, before);
+Result<size_t> DirectoryStore::remove_leftovers(const std::string& folder, Time before) {
+    return remove_leftovers_below(directory_ + "/" + folder, before);
 }
 
 Result<size_t> DirectoryStore::remove_leftovers_below(const std::string& directory, Time before) {

@@ -28,7 +28,7 @@ class DirectoryStore final : public ObjectStore {
     Result<std::string> get(const std::string& name) override;
     Result<std::vector<ObjectInfo>> list(const std::string& prefix) override;
     Result<void> remove(const std::string& name) override;
-    Result<size_t> remove_leftovers(Time before) override;
+    Result<size_t> remove_leftovers(const std::string& folder, Time before) override;
 
   private:
     Result<void> prepare(const std::string& directory);

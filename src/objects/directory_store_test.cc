@@ -68,7 +68,8 @@ TEST(DirectoryStore, LeftoversOfDeadWritersGoByTheirAge) {
     sys::SimDisk disk(1);
     DirectoryStore store(disk, "/backups");
     ASSERT_TRUE(store.put("objects/ab/abcd", "x").ok());
-    EXPECT_EQ(*store.remove_leftovers(Time::max()), 0u);
+    EXPECT_EQ(*store.remove_leftovers("objects", Time::max()), 0u);
+    EXPECT_EQ(*store.remove_leftovers("backups", Time::max()), 0u) << "not there yet";
     auto leave = [&](const std::string& name) {
         ASSERT_TRUE(sys::write_scratch(disk, "/backups/objects/ab/" + name, "half").ok());
     };
@@ -78,9 +79,13 @@ TEST(DirectoryStore, LeftoversOfDeadWritersGoByTheirAge) {
     leave(fmt::format(".abcd.{:016x}.0123456789abcdef", microseconds + 1));
     leave(".abcd.fedcba9876543210");  // as an earlier version wrote it
     for (const char* other : {".hidden", ".nfs0123456789abcdef", ".snapshot"}) leave(other);
-    EXPECT_EQ(*store.remove_leftovers(time + Span{1}), 2u);
+    // Whoever else has files at that place keeps them.
+    ASSERT_EQ(disk.make_directory("/backups/others", 0700), 0);
+    ASSERT_TRUE(sys::write_scratch(disk, "/backups/others/.a.fedcba9876543210", "mine").ok());
+    EXPECT_EQ(*store.remove_leftovers("objects", time + Span{1}), 2u);
     EXPECT_EQ(sys::list_names(disk, "/backups/objects/ab")->size(), 5u);
-    EXPECT_EQ(*store.remove_leftovers(Time::max()), 1u);
+    EXPECT_EQ(*store.remove_leftovers("objects", Time::max()), 1u);
+    EXPECT_EQ(sys::list_names(disk, "/backups/others")->size(), 1u);
     EXPECT_EQ(*store.get("objects/ab/abcd"), "x");
 }
 

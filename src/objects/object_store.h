@@ -44,8 +44,9 @@ class ObjectStore {
     virtual Result<std::vector<ObjectInfo>> list(const std::string& prefix) = 0;
     // One that is not there is fine. When it has answered, the object does not come back.
     virtual Result<void> remove(const std::string& name) = 0;
-    // Removes what puts have left that began before then and whose writers died; answers how much.
-    virtual Result<size_t> remove_leftovers(Time before) = 0;
+    // Removes what puts of objects below `folder` have left that began before then and whose
+    // writers died; answers how much.
+    virtual Result<size_t> remove_leftovers(const std::string& folder, Time before) = 0;
 };
 
 // A name is parts of a-z, A-Z, 0-9, '.', '_' and '-', none of which begins with '.', divided by

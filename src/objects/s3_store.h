@@ -37,7 +37,7 @@ class S3Store final : public ObjectStore {
     Result<std::vector<ObjectInfo>> list(const std::string& prefix) override;
     Result<void> remove(const std::string& name) override;
     // A put is one request: the server keeps nothing of half of one.
-    Result<size_t> remove_leftovers(Time) override { return size_t{0}; }
+    Result<size_t> remove_leftovers(const std::string&, Time) override { return size_t{0}; }
 
   private:
     S3Store(S3Options options, HttpClient http)

@@ -39,8 +39,8 @@ class DyingStore final : public objects::ObjectStore {
         return store_.list(prefix);
     }
     Result<void> remove(const std::string& name) override { return store_.remove(name); }
-    Result<size_t> remove_leftovers(Time before) override {
-        return store_.remove_leftovers(before);
+    Result<size_t> remove_leftovers(const std::string& folder, Time before) override {
+        return store_.remove_leftovers(folder, before);
     }
 
   private:
@@ -209,6 +209,24 @@ TEST_P(BackupTest, MetadataThatKnowsNoneOfTheBranchesIsNotSaved) {
     EXPECT_NE(done.error().text().find("tarn recover-metadata"), std::string::npos)
         << done.error().text();
     EXPECT_TRUE(repository().ids()->empty());
+}
+
+TEST_P(BackupTest, StorageWhoseRecordIsGoneIsTold) {
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main", Newest{}));
+    ASSERT_OK(manager_->stop("ep-main"));
+    std::string lineage = directory_ + "/store/lineages/" + kRoot;
+    fs::rename(lineage + "/lineage", directory_ + "/lineage-lost");
+    auto to = repository();
+    auto done = back_up(to);
+    ASSERT_OK(done);
+    ASSERT_FALSE(done->problems.empty()) << "a pruning would count on it";
+    EXPECT_NE(done->problems.front().find(kRoot), std::string::npos) << done->problems.front();
+    fs::rename(directory_ + "/lineage-lost", lineage + "/lineage");
+    ASSERT_OK(back_up(to));
+    auto restored = restore();
+    ASSERT_OK(restored);
+    EXPECT_TRUE(restored->lost.empty());
+    EXPECT_EQ(verify_copy().damage_count(), 0u);
 }
 
 // K2
