@@ -20,18 +20,15 @@ KILLS = int(os.environ.get("TARN_KILLS", 12))  # for each major
 VICTIMS = ("backend", "checkpointer", "postmaster", "tree", "server", "everything")
 
 
-def unused(server):
-    return shared_memory.unused((server.data / "endpoints").stat().st_uid)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def unused_before(server):
-    return unused(server)
+@pytest.fixture(scope="module")
+def used():
+    """Shared memory of those that were killed. Tests beside leave their own behind: it is not looked at."""
+    return set()
 
 
 class Crashes:
-    def __init__(self, server, major):
-        self.server = server
+    def __init__(self, server, major, used):
+        self.server, self.used = server, used
         self.random = random.Random(f"{SEED}-{major}")
         server.create_project(f"crash{major}", major)
         self.endpoint = primary(f"crash{major}")
@@ -64,6 +61,8 @@ class Crashes:
         """Answers the postmasters that end by it: none if only the server is killed."""
         posts, tree = processes.wait_until(lambda: (c := self.compute())[0] and c, "a running compute")
         titled = {p: p.command for p in tree}
+        for post in posts:
+            self.used |= shared_memory.used_by(post.pid, *(p.pid for p in tree))
         if victim == "backend":
             backends = [p for p, title in titled.items() if title.startswith("postgres:") and "[local]" in title]
             self.random.choice(backends or posts).kill()
@@ -139,10 +138,10 @@ class Crashes:
 
 
 @pytest.mark.parametrize("major", MAJORS)
-def test_acknowledged_commits_survive_every_kill(server, major, capsys):
+def test_acknowledged_commits_survive_every_kill(server, major, used, capsys):
     with capsys.disabled():
         print(f"\nPostgreSQL {major}, seed {SEED} (again: TARN_SEED={SEED} script/test crash)")
-        crashes = Crashes(server, major)
+        crashes = Crashes(server, major, used)
         crashes.run(KILLS)
     assert sum(len(w.acknowledged) for w in crashes.workers if isinstance(w, Ledger)) > 10 * KILLS
     assert crashes.tables.steps > 3 * KILLS, "hardly any DDL ran: the kills met an idle server"
@@ -156,12 +155,13 @@ def test_acknowledged_commits_survive_every_kill(server, major, capsys):
                 worker.check(conn)
 
 
-def test_nothing_is_left_over(server, unused_before):
+def test_nothing_is_left_over(server, used):
     """After all those deaths: one PostgreSQL at most for an endpoint, and no shared memory but theirs."""
     mine = server.processes()
     posts = [p for p in mine if p.is_postmaster]
     assert len(posts) <= len(MAJORS), [p.command for p in posts]
     orphans = [p for p in mine if p.command.startswith("postgres:") and not any(p.parent == q.pid for q in posts)]
     assert not orphans, [p.command for p in orphans]
-    # Other tests beside kill theirs, too, and remove it.
-    processes.wait_until(lambda: unused(server) <= unused_before, "the shared memory of the dead gone", 60)
+    assert used
+    user = (server.data / "endpoints").stat().st_uid
+    processes.wait_until(lambda: not used & shared_memory.unused(user), "the shared memory of the dead gone", 60)
