@@ -1,6 +1,6 @@
 // Branches that expire, are deleted, come back and are purged, and snapshots by hand and by
 // schedule, on a clock that jumps, beside a model that knows only what was promised. Between two
-// rounds of the server it may have been down for days. TARN_SEED=N runs that seed alone.
+// rounds of the server it may have been down for days. TARN_SEED=N: seeds from that one on.
 
 #include <cstdlib>
 #include <random>
@@ -261,6 +261,7 @@ class TimeModelTest : public ControlFixture, public testing::WithParamInterface<
     void forget(const std::string& uid) {
         branches_.erase(uid);
         schedules_.erase(uid);
+        ++forgotten_;
     }
 
     void round() {
@@ -326,26 +327,29 @@ class TimeModelTest : public ControlFixture, public testing::WithParamInterface<
     std::map<std::string, ModelSnapshot> snapshots_;  // by hand, by id
     std::set<ModelSnapshot> scheduled_;
     std::map<std::string, ModelSchedule> schedules_;  // by the branch's uid
-    size_t most_scheduled_ = 0;
+    size_t most_scheduled_ = 0, forgotten_ = 0;
 };
 
 TEST_P(TimeModelTest, WhatWasPromisedForATimeIsSoAtThatTime) {
     const char* given = std::getenv("TARN_SEED");
-    uint64_t seed = given ? std::strtoull(given, nullptr, 10) : GetParam();
+    uint64_t seed = (given ? std::strtoull(given, nullptr, 10) : 0) + GetParam();
+    SCOPED_TRACE(fmt::format("again: TARN_SEED={} and the test whose name ends with /0", seed));
     ASSERT_NO_FATAL_FAILURE(begin(seed));
-    for (int step = 0; step < kSteps && !HasFailure(); ++step) {
+    // Some seeds need longer until a snapshot was due and a branch has gone for good.
+    auto has_met_all = [this] { return most_scheduled_ > 0 && forgotten_ > 0; };
+    for (int step = 0; step < kSteps || (!has_met_all() && step < 20 * kSteps); ++step) {
         ASSERT_NO_FATAL_FAILURE(call_something());
         settle();
         if (below(3) != 0) continue;
         pass(span());
         if (below(4) == 0) open();
         round();
+        if (HasFailure()) return;
     }
-    EXPECT_GT(most_scheduled_, 0u);
-    EXPECT_FALSE(HasFailure()) << "TARN_SEED=" << seed;
+    EXPECT_TRUE(has_met_all());
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, TimeModelTest, testing::Range<uint64_t>(1, 21));
+INSTANTIATE_TEST_SUITE_P(Seeds, TimeModelTest, testing::Range<uint64_t>(0, 20));
 
 }  // namespace
 }  // namespace tarn::control
