@@ -21,6 +21,8 @@ struct Endpoint {
 
     // With `mutex` held.
     bool runs() const { return channel && !channel->is_closed(); }
+
+    // These take `mutex` themselves.
     ComputeStatus status();
     std::shared_ptr<Channel> current_channel();
     // Lets go of the connection, keeping what it said. Waits for its thread, so never with `mutex`

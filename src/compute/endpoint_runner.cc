@@ -49,7 +49,7 @@ Result<ComputeStatus> EndpointRunner::start(const ComputeSpec& spec) {
     Result<ComputeStatus> result = ComputeStatus{};
     {
         std::lock_guard busy(endpoint->busy);
-        result = start_locked(*endpoint, spec);
+        result = start_locked(endpoint, spec);
     }
     std::lock_guard held(endpoint->mutex);
     endpoint->starting = {};
@@ -57,19 +57,21 @@ Result<ComputeStatus> EndpointRunner::start(const ComputeSpec& spec) {
     return result;
 }
 
-Result<ComputeStatus> EndpointRunner::start_locked(Endpoint& endpoint, const ComputeSpec& spec) {
+Result<ComputeStatus> EndpointRunner::start_locked(const std::shared_ptr<Endpoint>& endpoint,
+                                                   const ComputeSpec& spec) {
     if (endpoints_.letting_go()) return error(Code::unavailable, "the server is ending");
-    auto self = endpoints_.find(endpoint.uid);
-    if (!self) return error(Code::not_found, "endpoint {} is being removed", endpoint.uid);
-    auto channel = endpoint.current_channel();
+    // It may have been removed while this waited for `busy`, and even made again.
+    if (endpoints_.find(endpoint->uid) != endpoint)
+        return error(Code::not_found, "endpoint {} is being removed", endpoint->uid);
+    auto channel = endpoint->current_channel();
     if (channel && !channel->is_closed()) {
         channel->wait(has_started, kStartLimit);
-        if (endpoint.status().state == ComputeState::running) return endpoint.status();
-        TRY(stop_locked(endpoint, Order::stop));
+        if (endpoint->status().state == ComputeState::running) return endpoint->status();
+        TRY(stop_locked(*endpoint, Order::stop));
     }
     uint64_t lineage = TRY(parse_lineage_id(spec.lineage));
-    TRY(endpoints_.claim(endpoint, lineage));
-    return spawn(self, TRY(specs_.write(spec, lineage)));
+    TRY(endpoints_.claim(*endpoint, lineage));
+    return spawn(endpoint, TRY(specs_.write(spec, lineage)));
 }
 
 Result<ComputeStatus> EndpointRunner::spawn(const std::shared_ptr<Endpoint>& endpoint,

@@ -32,7 +32,8 @@ class EndpointRunner {
     Result<void> adopt(const std::vector<ComputeSpec>& known);
 
   private:
-    Result<ComputeStatus> start_locked(Endpoint& endpoint, const ComputeSpec& spec);
+    Result<ComputeStatus> start_locked(const std::shared_ptr<Endpoint>& endpoint,
+                                       const ComputeSpec& spec);
     Result<ComputeStatus> spawn(const std::shared_ptr<Endpoint>& endpoint,
                                 const std::string& spec_path);
     Result<void> stop_locked(Endpoint& endpoint, Order how);

@@ -1,9 +1,9 @@
 #include "compute/lost_records.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 
+#include "base/number.h"
 #include "compute/layout.h"
 #include "compute/lineages.h"
 #include "compute/opening.h"
@@ -19,16 +19,14 @@ Result<std::vector<uint32_t>> incarnations_without_record(const store::Store& st
     std::vector<uint32_t> found;
     std::string directory = store::lineage_directory(store.root().c_str(), lineage).text;
     for (const std::string& name : TRY(sys::list_names(store.disk(), directory))) {
-        uint32_t number = 0;
-        auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
-        bool is_number =
-            name.size() == 8 && failure == std::errc() && end == name.data() + name.size();
-        if (!is_number || std::binary_search(known.begin(), known.end(), number)) continue;
+        auto number = parse_number<uint32_t>(name);
+        if (name.size() != 8 || !number) continue;
+        if (std::binary_search(known.begin(), known.end(), *number)) continue;
         // The record comes first: looked for last, it is not one that has come since.
-        if (TRY(store.has_run({lineage, number})) &&
-            !TRY(sys::exists(store.disk(),
-                             incarnation_path(store, {lineage, number}) + "/incarnation")))
-            found.push_back(number);
+        store::LogId log{lineage, *number};
+        if (TRY(store.has_run(log)) &&
+            !TRY(sys::exists(store.disk(), incarnation_path(store, log) + "/incarnation")))
+            found.push_back(*number);
     }
     return found;
 }

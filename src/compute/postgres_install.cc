@@ -63,6 +63,11 @@ std::map<int, PostgresInstall> find_postgres(const std::vector<std::string>& dir
     return found;
 }
 
+Error not_installed(int major) {
+    return error(Code::not_found, "PostgreSQL {} is not installed on this machine", major)
+        .with_hint("install it, or name its directory with --pg-dir, and restart the server");
+}
+
 bool holds_postgres(const std::string& directory) {
     for (int major : kPostgresMajors)
         for (const auto& bin : places(directory, major))

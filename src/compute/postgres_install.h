@@ -27,6 +27,9 @@ struct PostgresInstall {
 std::map<int, PostgresInstall> find_postgres(const std::vector<std::string>& directories,
                                              const ComputeUser& user);
 
+// What is said of a major that none was found of.
+Error not_installed(int major);
+
 // Whether one of its directories has the programs of some major, be it that they run or not.
 bool holds_postgres(const std::string& directory);
 

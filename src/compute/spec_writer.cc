@@ -15,9 +15,7 @@ std::string spec_path(const std::string& directory) {
 
 Result<SuperviseSpec> SpecWriter::make(const ComputeSpec& spec, uint64_t lineage) const {
     auto install = installs_.find(spec.pg_major);
-    if (install == installs_.end())
-        return error(Code::not_found, "PostgreSQL {} is not installed on this machine",
-                     spec.pg_major);
+    if (install == installs_.end()) return not_installed(spec.pg_major);
     SuperviseSpec supervised;
     supervised.endpoint_uid = spec.endpoint_uid;
     supervised.lineage = lineage;

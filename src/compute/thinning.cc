@@ -69,8 +69,8 @@ Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& counts, T
                            limits.budget_least);
     // For what has been written over since the newest one, which nobody has counted yet.
     budget -= budget / 8;
-    // What others need costs what it costs. So does the oldest one, which the window needs; three
-    // quarters of the budget at most are taken for it.
+    // What others need costs what it costs, and the oldest one too, which the window needs. That
+    // one counts, but leaves a quarter of the budget to those between.
     std::vector<bool> pinned, fixed;
     for (size_t at = 0; at < points.size(); ++at) {
         pinned.push_back(points[at].needed);

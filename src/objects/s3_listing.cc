@@ -1,9 +1,10 @@
 #include "objects/s3_listing.h"
 
 #include <array>
-#include <charconv>
 #include <optional>
 #include <utility>
+
+#include "base/number.h"
 
 namespace tarn::objects {
 
@@ -62,10 +63,10 @@ Result<S3Page> parse_s3_page(std::string_view xml) {
     at = 0;
     while (auto entry = next_element(*result, "Contents", at)) {
         ObjectInfo object{xml_text(*entry, "Key"), 0};
-        std::string size = xml_text(*entry, "Size");
-        auto [end, failure] = std::from_chars(size.data(), size.data() + size.size(), object.bytes);
-        if (object.name.empty() || failure != std::errc() || end != size.data() + size.size())
+        auto size = parse_number<uint64_t>(xml_text(*entry, "Size"));
+        if (object.name.empty() || !size)
             return error(Code::io_error, "the server lists an object without name or size");
+        object.bytes = *size;
         page.objects.push_back(std::move(object));
     }
     if (xml_text(*result, "IsTruncated") != "true") return page;
