@@ -158,10 +158,10 @@ Result<std::set<store::RestorePointId>> too_many(const store::Store& store, uint
     if (history.ids.size() < 3) return std::set<store::RestorePointId>();
     auto needed = TRY(store.needed_restore_points(lineage, origins));
     std::vector<HistoryPoint> points = history.points;
-    for (size_t at = 0; at < points.size(); ++at) {
-        points[at].oldest = history.ids[at] == oldest;
-        if (needed.contains(history.ids[at])) points[at].needed = true;
-    }
+    // The oldest one is free of charge too. Were it counted, too little would be left for those
+    // that are to become the oldest: it would stay for ever, and all WAL since.
+    for (size_t at = 0; at < points.size(); ++at)
+        if (history.ids[at] == oldest || needed.contains(history.ids[at])) points[at].needed = true;
     Thinned thinned = thin(points, history.stretches, now, limits, history.size);
     std::set<store::RestorePointId> gone;
     for (size_t at = 0; at < points.size(); ++at)

@@ -22,10 +22,6 @@ uint64_t bytes_of(const Stretches& counts, const std::vector<bool>& stays) {
     return versions * store::kBlockBytes;
 }
 
-bool is_fixed(const std::vector<HistoryPoint>& points, size_t at) {
-    return at == 0 || at + 1 == points.size() || points[at].needed || points[at].oldest;
-}
-
 // What may have to be replayed for a moment of that age. `slope`: replay a second of age.
 Span allowed(Span age, double slope, const HistoryLimits& limits) {
     Span least = age < limits.dense ? Span{0} : limits.replay_max;
@@ -40,7 +36,8 @@ Thinned thin_by(const std::vector<HistoryPoint>& points, Time now, double slope,
     thinned.stays.assign(points.size(), true);
     Span last{0};  // of the last one that stays
     for (size_t at = 0; at < points.size(); ++at) {
-        bool goes = !is_fixed(points, at) &&
+        bool end = at == 0 || at + 1 == points.size();
+        bool goes = !end && !points[at].needed &&
                     points[at + 1].replay - last <= allowed(now - points[at].taken, slope, limits);
         if (goes) {
             thinned.stays[at] = false;
@@ -67,17 +64,15 @@ Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& counts, T
     constexpr double kLeastSlope = 1.0 / 4096, kMostSlope = 64, kStep = 1.25;
     auto budget = std::max(static_cast<uint64_t>(static_cast<double>(size) * limits.budget),
                            limits.budget_least);
-    // For what has been written over since the newest one, which nobody has counted yet.
-    budget -= budget / 8;
-    // What others need costs what it costs, and the oldest one too, which the window needs. That
-    // one counts, but leaves a quarter of the budget to those between.
+    // What others need costs what it costs. So does the oldest one, which the window needs; half
+    // of the budget at most is taken for it.
     std::vector<bool> pinned, fixed;
     for (size_t at = 0; at < points.size(); ++at) {
         pinned.push_back(points[at].needed);
-        fixed.push_back(is_fixed(points, at));
+        fixed.push_back(at == 0 || at + 1 == points.size() || points[at].needed);
     }
     uint64_t stays = bytes_of(counts, fixed), oldest = stays - bytes_of(counts, pinned);
-    budget = stays + std::max(budget / 4, budget - std::min(budget, oldest));
+    budget = stays + std::max(budget / 2, budget - std::min(budget, oldest));
     Thinned thinned = thin_by(points, now, 0, limits);
     thinned.bytes = bytes_of(counts, thinned.stays);
     for (double slope = kLeastSlope; thinned.bytes > budget && slope <= kMostSlope;

@@ -21,8 +21,7 @@ namespace tarn::compute {
 struct HistoryPoint {
     Time taken;
     Span replay{0};       // estimate for all WAL up to it: differences tell distances
-    bool needed = false;  // by others: stays, whatever it costs
-    bool oldest = false;  // the WAL that is kept begins with it: stays, and counts
+    bool needed = false;  // stays, whatever it costs
 };
 
 struct HistoryLimits {

@@ -19,7 +19,7 @@ constexpr Time kNow{hours{24 * 365 * 56}};
 struct ThinningTest : testing::Test {
     void make(uint32_t count, uint32_t versions_each) {
         for (uint32_t at = 0; at < count; ++at) {
-            points.push_back({kNow - minutes{count - 1 - at}, seconds{at}});
+            points.push_back({kNow - minutes{count - 1 - at}, seconds{at}, false});
             spans.points.push_back({{1, 1}, at + 1});
             for (uint32_t slot = 0; slot < versions_each; ++slot)
                 spans.spans.push_back({1, at, at, uint64_t{at} * versions_each + slot});
@@ -53,7 +53,7 @@ TEST_F(ThinningTest, TheBudgetThinsTheOldestMost) {
     uint64_t size = 40 * 100 * store::kBlockBytes;
     Thinned found = thinned(size);
     EXPECT_LE(found.bytes, size);
-    EXPECT_GE(found.bytes, size / 4 * 3) << "no more than it must, and an eighth for later";
+    EXPECT_GE(found.bytes, size / 4 * 3) << "no more than it must";
     EXPECT_GT(count(found, 120, 180), 2 * count(found, 0, 60));
     EXPECT_GT(found.replay_max, seconds{8});
 }
@@ -99,18 +99,15 @@ TEST_F(ThinningTest, WhatMustStayDoesNotCountAgainstTheBudget) {
     EXPECT_GT(count(thinned(size), 121, 180), 20);
 }
 
-TEST_F(ThinningTest, TheOldestCountsButLeavesAQuarterOfTheBudget) {
+TEST_F(ThinningTest, TheOldestCountsButLeavesHalfOfTheBudget) {
     make(180, 100);
-    points[0].needed = true;  // behind the window: a branch of then
-    points[3].oldest = true;
     uint64_t size = 40 * 100 * uint64_t{store::kBlockBytes};
-    for (uint64_t slot = 0; slot < 1000; ++slot) spans.spans.push_back({2, 1, 3, slot});
-    EXPECT_LE(thinned(size).bytes, size + 100 * store::kBlockBytes);
-    for (uint64_t slot = 0; slot < 100'000; ++slot) spans.spans.push_back({3, 3, 3, slot});
+    for (uint64_t slot = 0; slot < 1000; ++slot) spans.spans.push_back({2, 0, 0, slot});
+    EXPECT_LE(thinned(size).bytes, size);
+    for (uint64_t slot = 0; slot < 100'000; ++slot) spans.spans.push_back({3, 0, 0, slot});
     Thinned found = thinned(size);
-    EXPECT_TRUE(found.stays[3]);
-    EXPECT_GT(count(found, 121, 180), 5);
-    EXPECT_LE(found.bytes, 101'200 * uint64_t{store::kBlockBytes} + size / 4);
+    EXPECT_GT(count(found, 121, 180), 10);
+    EXPECT_LE(found.bytes, 101'100 * uint64_t{store::kBlockBytes} + size / 2);
 }
 
 TEST_F(ThinningTest, AVersionThatManyShowCostsOnce) {

@@ -345,39 +345,6 @@ TEST_P(MomentTest, HistoryThatIsLetGoOfTakesItsFilesAndNoOther) {
     EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), known_.back().rows);
 }
 
-// The oldest restore point, which the window needs, takes its part of the budget.
-TEST_P(MomentTest, TheWholeHistoryKeepsToItsBudget) {
-    if (GetParam() != 17) GTEST_SKIP() << "the store's affair, whatever wrote the pages";
-    start_with_table();
-    value("ep-main",
-          "CREATE TABLE wide WITH (fillfactor = 10) AS "
-          "SELECT n, repeat('w', 600) FROM generate_series(1, 1500) n");
-    for (int round = 0; round < 7; ++round) {
-        value("ep-main", "UPDATE wide SET n = n + 1");
-        size_t before = count_files(".restore");
-        value("ep-main", "CHECKPOINT");
-        while (count_files(".restore") == before) std::this_thread::yield();
-        if (round == 1) note("the oldest that is wanted", "ep-main", kRoot);
-    }
-    ASSERT_OK(manager_->stop("ep-main"));
-    auto user = find_compute_user("");
-    ASSERT_OK(user);
-    ActAs acting(*user);
-    auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
-    ASSERT_OK(store);
-    store::Origins origins;
-    HistoryRounds rounds;
-    HistoryLimits limits{.budget = 0.9, .budget_least = 0};
-    uint64_t lineage = *parse_lineage_id(kRoot);
-    ASSERT_OK(trim_history(*store, lineage, known_.back().time, sys::real_clock().now(), limits,
-                           origins, rounds));
-    HistoryCost cost = cost_of(rounds.measured, {});
-    EXPECT_GT(cost.version_bytes, 0u);
-    EXPECT_LE(static_cast<double>(cost.version_bytes),
-              limits.budget * 7 / 8 * static_cast<double>(rounds.measured.size));
-    EXPECT_EQ(rounds.points.size(), 4u) << "the oldest, the newest two and one more";
-}
-
 // A life that has restore points of its own, wanted from before the first of them.
 TEST_P(MomentTest, HistoryCanBeginWithALife) {
     start_with_table();
