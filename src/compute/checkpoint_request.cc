@@ -38,7 +38,6 @@ Result<void> seal_if_far(const Endpoints& endpoints, const store::Store& store, 
     if (distance <= kReplayBytesMax) return {};
     auto found = endpoints.find(uid);
     if (!found) return {};
-    std::shared_ptr<Channel> channel;
     {
         std::lock_guard held(found->mutex);
         auto time = std::chrono::steady_clock::now();
@@ -46,10 +45,9 @@ Result<void> seal_if_far(const Endpoints& endpoints, const store::Store& store, 
                       time - found->forced_checkpoint < kForcedCheckpointInterval;
         if (lately || !found->channel) return {};
         found->forced_checkpoint = time;
-        channel = found->channel;
     }
-    TRY(endpoints.query(uid, "postgres", "CHECKPOINT"));
-    return channel->ask(Order::restore_point, kRestorePointLimit);
+    TRY(seal_now(endpoints, uid));
+    return {};
 }
 
 }  // namespace tarn::compute

@@ -64,8 +64,8 @@ Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& counts, T
     constexpr double kLeastSlope = 1.0 / 4096, kMostSlope = 64, kStep = 1.25;
     auto budget = std::max(static_cast<uint64_t>(static_cast<double>(size) * limits.budget),
                            limits.budget_least);
-    // What others need costs what it costs. So does the oldest one, which the window needs; half
-    // of the budget at most is taken for it.
+    // What is needed costs what it costs. So does the first one; where nobody needs it, half of the
+    // budget at most is taken for it.
     std::vector<bool> pinned, fixed;
     for (size_t at = 0; at < points.size(); ++at) {
         pinned.push_back(points[at].needed);
