@@ -5,7 +5,6 @@
 
 #include "compute/layout.h"
 #include "compute/opening.h"
-#include "store/format.h"
 #include "store/paths.h"
 
 namespace tarn::compute {
@@ -66,10 +65,9 @@ HistoryCost cost_of(const MeasuredHistory& history, const store::Origins::Named&
     for (size_t at = 0; at < free.size(); ++at)
         if (pinned[at]) free[at] = false;
     Left left(history.stays), left_without_pins(free);
-    for (const auto& [stretch, count] : history.stretches) {
+    for (const auto& [stretch, bytes] : history.stretches) {
         uint32_t showing = left.count(stretch);
         if (showing == 0) continue;
-        uint64_t bytes = count * store::kBlockBytes;
         cost.version_bytes += bytes;
         if (left_without_pins.count(stretch) == 0) cost.pinned_bytes += bytes;
         if (showing > 1) continue;

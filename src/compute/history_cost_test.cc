@@ -10,6 +10,10 @@ namespace {
 
 using std::chrono::seconds;
 
+uint64_t pages(uint64_t count) {
+    return count * store::kBlockBytes;
+}
+
 // Four restore points of lineage 1, and versions by the stretch of those that show them.
 MeasuredHistory history() {
     MeasuredHistory history;
@@ -18,12 +22,9 @@ MeasuredHistory history() {
         history.points.push_back({Time{seconds{number}}, seconds{number * number}, false});
         history.stays.push_back(true);
     }
-    history.stretches = {{{0, 0}, 10}, {{0, 1}, 200}, {{1, 1}, 3000}, {{1, 2}, 40000}};
+    history.stretches = {
+        {{0, 0}, pages(10)}, {{0, 1}, pages(200)}, {{1, 1}, pages(3000)}, {{1, 2}, pages(40000)}};
     return history;
-}
-
-uint64_t pages(uint64_t count) {
-    return count * store::kBlockBytes;
 }
 
 TEST(HistoryCost, IsWhatOnlyOlderRestorePointsShow) {

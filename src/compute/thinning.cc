@@ -5,21 +5,21 @@
 namespace tarn::compute {
 
 Stretches stretches_of(const store::VersionSpans& spans) {
-    Stretches counts;
+    Stretches stretches;
     for (const store::VersionSpan& span : spans.spans)
-        if (span.last + 1 < spans.points.size()) ++counts[{span.first, span.last}];
-    return counts;
+        if (span.last + 1 < spans.points.size()) stretches[{span.first, span.last}] += span.bytes;
+    return stretches;
 }
 
 namespace {
 
-uint64_t bytes_of(const Stretches& counts, const std::vector<bool>& stays) {
+uint64_t bytes_of(const Stretches& stretches, const std::vector<bool>& stays) {
     std::vector<uint32_t> before{0};
     for (bool stay : stays) before.push_back(before.back() + (stay ? 1 : 0));
-    uint64_t versions = 0;
-    for (const auto& [stretch, count] : counts)
-        if (before[stretch.second + 1] > before[stretch.first]) versions += count;
-    return versions * store::kBlockBytes;
+    uint64_t total = 0;
+    for (const auto& [stretch, bytes] : stretches)
+        if (before[stretch.second + 1] > before[stretch.first]) total += bytes;
+    return total;
 }
 
 // What may have to be replayed for a moment of that age. `slope`: replay a second of age.
@@ -59,7 +59,7 @@ HistoryLimits for_a_full_disk(HistoryLimits limits) {
     return limits;
 }
 
-Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& counts, Time now,
+Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& stretches, Time now,
              const HistoryLimits& limits, uint64_t size) {
     constexpr double kLeastSlope = 1.0 / 4096, kMostSlope = 64, kStep = 1.25;
     auto budget = std::max(static_cast<uint64_t>(static_cast<double>(size) * limits.budget),
@@ -71,14 +71,14 @@ Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& counts, T
         pinned.push_back(points[at].needed);
         fixed.push_back(at == 0 || at + 1 == points.size() || points[at].needed);
     }
-    uint64_t stays = bytes_of(counts, fixed), oldest = stays - bytes_of(counts, pinned);
+    uint64_t stays = bytes_of(stretches, fixed), oldest = stays - bytes_of(stretches, pinned);
     budget = stays + std::max(budget / 2, budget - std::min(budget, oldest));
     Thinned thinned = thin_by(points, now, 0, limits);
-    thinned.bytes = bytes_of(counts, thinned.stays);
+    thinned.bytes = bytes_of(stretches, thinned.stays);
     for (double slope = kLeastSlope; thinned.bytes > budget && slope <= kMostSlope;
          slope *= kStep) {
         thinned = thin_by(points, now, slope, limits);
-        thinned.bytes = bytes_of(counts, thinned.stays);
+        thinned.bytes = bytes_of(stretches, thinned.stays);
     }
     return thinned;
 }

@@ -36,8 +36,8 @@ struct HistoryLimits {
 // longer.
 HistoryLimits for_a_full_disk(HistoryLimits limits);
 
-// How many page versions each stretch of restore points shows, its last one included; without those
-// that the newest shows.
+// The bytes of the page versions that each stretch of restore points shows, its last one included;
+// without those that the newest shows.
 using Stretches = std::map<std::pair<uint32_t, uint32_t>, uint64_t>;
 Stretches stretches_of(const store::VersionSpans& spans);
 
@@ -48,7 +48,7 @@ struct Thinned {
 };
 
 // `points` in their order, and what they show. `size`: of the branch, in bytes.
-Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& counts, Time now,
+Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& stretches, Time now,
              const HistoryLimits& limits, uint64_t size);
 
 }  // namespace tarn::compute

@@ -21,9 +21,11 @@ struct ThinningTest : testing::Test {
         for (uint32_t at = 0; at < count; ++at) {
             points.push_back({kNow - minutes{count - 1 - at}, seconds{at}, false});
             spans.points.push_back({{1, 1}, at + 1});
-            for (uint32_t slot = 0; slot < versions_each; ++slot)
-                spans.spans.push_back({1, at, at, uint64_t{at} * versions_each + slot});
+            for (uint32_t slot = 0; slot < versions_each; ++slot) add(at, at);
         }
+    }
+    void add(uint32_t first, uint32_t last) {
+        spans.spans.push_back({.incarnation = 1, .first = first, .last = last});
     }
     Thinned thinned(uint64_t size) const {
         return thin(points, stretches_of(spans), kNow, limits, size);
@@ -83,7 +85,7 @@ TEST_F(ThinningTest, AnotherRoundThinsNoFurther) {
             left.push_back(points[at]);
             seen.points.push_back(spans.points[at]);
             for (const store::VersionSpan& span : spans.spans)
-                if (span.first == at) seen.spans.push_back({1, place, place, span.slot});
+                if (span.first == at) seen.spans.push_back({.first = place, .last = place});
         }
         Thinned second = thin(left, stretches_of(seen), kNow, limits, size);
         EXPECT_EQ(count(second, 0, left.size()), static_cast<long>(left.size()));
@@ -94,7 +96,7 @@ TEST_F(ThinningTest, AnotherRoundThinsNoFurther) {
 TEST_F(ThinningTest, WhatMustStayDoesNotCountAgainstTheBudget) {
     make(180, 100);
     points[5].needed = true;
-    for (uint64_t slot = 0; slot < 100'000; ++slot) spans.spans.push_back({2, 5, 5, slot});
+    for (int slot = 0; slot < 100'000; ++slot) add(5, 5);
     uint64_t size = 40 * 100 * store::kBlockBytes;
     EXPECT_GT(count(thinned(size), 121, 180), 20);
 }
@@ -102,9 +104,9 @@ TEST_F(ThinningTest, WhatMustStayDoesNotCountAgainstTheBudget) {
 TEST_F(ThinningTest, TheOldestCountsButLeavesHalfOfTheBudget) {
     make(180, 100);
     uint64_t size = 40 * 100 * uint64_t{store::kBlockBytes};
-    for (uint64_t slot = 0; slot < 1000; ++slot) spans.spans.push_back({2, 0, 0, slot});
+    for (int slot = 0; slot < 1000; ++slot) add(0, 0);
     EXPECT_LE(thinned(size).bytes, size);
-    for (uint64_t slot = 0; slot < 100'000; ++slot) spans.spans.push_back({3, 0, 0, slot});
+    for (int slot = 0; slot < 100'000; ++slot) add(0, 0);
     Thinned found = thinned(size);
     EXPECT_GT(count(found, 121, 180), 10);
     EXPECT_LE(found.bytes, 101'100 * uint64_t{store::kBlockBytes} + size / 2);
@@ -112,9 +114,16 @@ TEST_F(ThinningTest, TheOldestCountsButLeavesHalfOfTheBudget) {
 
 TEST_F(ThinningTest, AVersionThatManyShowCostsOnce) {
     make(10, 0);
-    spans.spans.push_back({1, 2, 6, 1});
-    spans.spans.push_back({1, 2, 9, 2});  // the newest shows it too
+    add(2, 6);
+    add(2, 9);  // the newest shows it too
     EXPECT_EQ(thinned(kPlenty).bytes, store::kBlockBytes);
+}
+
+TEST_F(ThinningTest, AVersionCostsWhatItTakesOnDisk) {
+    make(10, 1);
+    for (store::VersionSpan& span : spans.spans) span.bytes = 1024;
+    add(0, 8);
+    EXPECT_EQ(thinned(kPlenty).bytes, 9 * 1024 + store::kBlockBytes);
 }
 
 TEST_F(ThinningTest, AFullDiskLeavesLess) {

@@ -104,7 +104,10 @@ Result<void> Walk::apply(const IndexRef& ref, uint32_t at) {
 // The restore point at `at` does not show it any more.
 void Walk::end(Shown& shown, uint32_t at) {
     if (shown.incarnation != 0 && shown.since < at)
-        found_.spans.push_back({shown.incarnation, shown.since, at - 1, shown.slot});
+        found_.spans.push_back({.incarnation = shown.incarnation,
+                                .first = shown.since,
+                                .last = at - 1,
+                                .slot = shown.slot});
     shown = {};
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "store/format.h"
 #include "store/lineage.h"
 
 namespace tarn::store {
@@ -19,8 +20,10 @@ struct VersionSpan {
     uint32_t incarnation = 0;
     uint32_t first = 0;
     uint32_t last = 0;
+    uint32_t bytes = kBlockBytes;  // that the slot takes on disk
     uint64_t slot = 0;
 };
+static_assert(sizeof(VersionSpan) == 24, "a large history has hundreds of millions of them");
 
 struct VersionSpans {
     std::vector<RestorePointId> points;  // in the order in which they were made
