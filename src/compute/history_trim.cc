@@ -152,17 +152,18 @@ Result<MeasuredHistory> measure(const store::Store& store, const store::VersionS
 // Those that the history can do without; never `oldest`, which the WAL that is kept begins with.
 Result<std::set<store::RestorePointId>> too_many(const store::Store& store, uint64_t lineage,
                                                  const store::RestorePointId& oldest,
-                                                 const MeasuredHistory& history, Time now,
+                                                 const MeasuredHistory& history,
+                                                 const HistoryWindow& window,
                                                  const HistoryLimits& limits,
                                                  store::Origins& origins) {
     if (history.ids.size() < 3) return std::set<store::RestorePointId>();
     auto needed = TRY(store.needed_restore_points(lineage, origins));
     std::vector<HistoryPoint> points = history.points;
-    // The oldest one is free of charge too. Were it counted, too little would be left for those
-    // that are to become the oldest: it would stay for ever, and all WAL since.
-    for (size_t at = 0; at < points.size(); ++at)
-        if (history.ids[at] == oldest || needed.contains(history.ids[at])) points[at].needed = true;
-    Thinned thinned = thin(points, history.stretches, now, limits, history.size);
+    for (size_t at = 0; at < points.size(); ++at) {
+        points[at].oldest = history.ids[at] == oldest;
+        if (needed.contains(history.ids[at])) points[at].needed = true;
+    }
+    Thinned thinned = thin(points, history.stretches, window, limits, history.size);
     std::set<store::RestorePointId> gone;
     for (size_t at = 0; at < points.size(); ++at)
         if (!thinned.stays[at]) gone.insert(history.ids[at]);
@@ -182,12 +183,13 @@ Result<bool> is_settled(const store::Store& store, uint64_t lineage, Time now,
 // Thins and gives back. Restore points may be made meanwhile, and branches of those there are: so
 // it only keeps them waiting while files are removed.
 Result<void> make_room(const store::Store& store, uint64_t lineage,
-                       const store::RestorePointId& oldest, Time now, const HistoryLimits& limits,
-                       store::Origins& origins, HistoryRounds& rounds) {
-    if (TRY(is_settled(store, lineage, now, limits, rounds))) return {};
+                       const store::RestorePointId& oldest, const HistoryWindow& window,
+                       const HistoryLimits& limits, store::Origins& origins,
+                       HistoryRounds& rounds) {
+    if (TRY(is_settled(store, lineage, window.now, limits, rounds))) return {};
     auto spans = TRY(store::version_spans(store, TRY(store.restore_points(lineage))));
-    auto measured = TRY(measure(store, spans, now));
-    auto thinned = TRY(too_many(store, lineage, oldest, measured, now, limits, origins));
+    auto measured = TRY(measure(store, spans, window.now));
+    auto thinned = TRY(too_many(store, lineage, oldest, measured, window, limits, origins));
     if (!thinned.empty()) {
         auto alone = TRY(lock_history(store, lineage, LOCK_EX | LOCK_NB));
         if (!alone) return {};
@@ -199,7 +201,7 @@ Result<void> make_room(const store::Store& store, uint64_t lineage,
         measured.stays.push_back(
             std::binary_search(rounds.points.begin(), rounds.points.end(), id));
     rounds.measured = std::move(measured);
-    rounds.thinned = now;
+    rounds.thinned = window.now;
     rounds.limits = limits;
     return {};
 }
@@ -253,7 +255,7 @@ Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time
     if (TRY(std::move(incarnations)).empty()) return {};
     auto oldest = TRY(let_go_before(store, lineage, time, origins));
     if (!oldest) return {};
-    return make_room(store, lineage, *oldest, now, limits, origins, rounds);
+    return make_room(store, lineage, *oldest, {time, now}, limits, origins, rounds);
 }
 
 Result<uint64_t> compress_archived_wal(const store::Store& store, uint64_t lineage,

@@ -1,6 +1,7 @@
 #include "compute/thinning.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace tarn::compute {
 
@@ -22,6 +23,21 @@ uint64_t bytes_of(const Stretches& stretches, const std::vector<bool>& stays) {
     return total;
 }
 
+// Those that stay whatever they cost: the ends, the oldest, what is needed, and anchors.
+std::vector<bool> fixed_of(const std::vector<HistoryPoint>& points, Span gap_max) {
+    std::vector<bool> fixed(points.size(), true);
+    Time last;  // of the last one that stays
+    for (size_t at = 0; at < points.size(); ++at) {
+        const HistoryPoint& point = points[at];
+        bool end = at == 0 || at + 1 == points.size();
+        if (!end && !point.needed && !point.oldest)
+            fixed[at] = points[at + 1].taken - last > gap_max;
+        // A clock that was set back: what follows is as far apart as it says itself.
+        last = fixed[at] ? point.taken : std::min(last, point.taken);
+    }
+    return fixed;
+}
+
 // What may have to be replayed for a moment of that age. `slope`: replay a second of age.
 Span allowed(Span age, double slope, const HistoryLimits& limits) {
     Span least = age < limits.dense ? Span{0} : limits.replay_max;
@@ -30,23 +46,41 @@ Span allowed(Span age, double slope, const HistoryLimits& limits) {
     return std::max(least, sloped);
 }
 
-Thinned thin_by(const std::vector<HistoryPoint>& points, Time now, double slope,
-                const HistoryLimits& limits) {
-    Thinned thinned;
-    thinned.stays.assign(points.size(), true);
+std::vector<bool> thin_by(const std::vector<HistoryPoint>& points, const std::vector<bool>& fixed,
+                          Time now, double slope, const HistoryLimits& limits) {
+    std::vector<bool> stays(points.size(), true);
     Span last{0};  // of the last one that stays
     for (size_t at = 0; at < points.size(); ++at) {
-        bool end = at == 0 || at + 1 == points.size();
-        bool goes = !end && !points[at].needed &&
-                    points[at + 1].replay - last <= allowed(now - points[at].taken, slope, limits);
-        if (goes) {
-            thinned.stays[at] = false;
-            continue;
-        }
-        if (at > 0) thinned.replay_max = std::max(thinned.replay_max, points[at].replay - last);
+        if (!fixed[at])
+            stays[at] =
+                points[at + 1].replay - last > allowed(now - points[at].taken, slope, limits);
+        if (stays[at]) last = points[at].replay;
+    }
+    return stays;
+}
+
+// What a step of the slope has freed too much is for the youngest of `wanted`.
+std::vector<bool> with_the_youngest(const std::vector<bool>& stays, const std::vector<bool>& wanted,
+                                    const Stretches& stretches, uint64_t most) {
+    auto with = [&](size_t from) {
+        std::vector<bool> more = stays;
+        for (size_t at = from; at < more.size(); ++at) more[at] = more[at] || wanted[at];
+        return more;
+    };
+    auto places = std::views::iota(size_t{0}, stays.size());
+    auto first = std::ranges::partition_point(
+        places, [&](size_t from) { return bytes_of(stretches, with(from)) > most; });
+    return with(static_cast<size_t>(first - places.begin()));
+}
+
+Span replay_max_of(const std::vector<HistoryPoint>& points, const std::vector<bool>& stays) {
+    Span most{0}, last{0};
+    for (size_t at = 0; at < points.size(); ++at) {
+        if (!stays[at]) continue;
+        if (at > 0) most = std::max(most, points[at].replay - last);
         last = points[at].replay;
     }
-    return thinned;
+    return most;
 }
 
 }  // namespace
@@ -59,28 +93,22 @@ HistoryLimits for_a_full_disk(HistoryLimits limits) {
     return limits;
 }
 
-Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& stretches, Time now,
-             const HistoryLimits& limits, uint64_t size) {
+Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& stretches,
+             const HistoryWindow& window, const HistoryLimits& limits, uint64_t size) {
     constexpr double kLeastSlope = 1.0 / 4096, kMostSlope = 64, kStep = 1.25;
     auto budget = std::max(static_cast<uint64_t>(static_cast<double>(size) * limits.budget),
                            limits.budget_least);
-    // What is needed costs what it costs. So does the first one; where nobody needs it, half of the
-    // budget at most is taken for it.
-    std::vector<bool> pinned, fixed;
-    for (size_t at = 0; at < points.size(); ++at) {
-        pinned.push_back(points[at].needed);
-        fixed.push_back(at == 0 || at + 1 == points.size() || points[at].needed);
-    }
-    uint64_t stays = bytes_of(stretches, fixed), oldest = stays - bytes_of(stretches, pinned);
-    budget = stays + std::max(budget / 2, budget - std::min(budget, oldest));
-    Thinned thinned = thin_by(points, now, 0, limits);
-    thinned.bytes = bytes_of(stretches, thinned.stays);
-    for (double slope = kLeastSlope; thinned.bytes > budget && slope <= kMostSlope;
-         slope *= kStep) {
-        thinned = thin_by(points, now, slope, limits);
-        thinned.bytes = bytes_of(stretches, thinned.stays);
-    }
-    return thinned;
+    std::vector<bool> needed;
+    for (const HistoryPoint& point : points) needed.push_back(point.needed);
+    std::vector<bool> fixed = fixed_of(points, (window.now - window.opens) / 2);
+    uint64_t most =
+        std::max(bytes_of(stretches, needed) + budget, bytes_of(stretches, fixed) + budget / 2);
+    std::vector<bool> wanted = thin_by(points, fixed, window.now, 0, limits), stays = wanted;
+    for (double slope = kLeastSlope; bytes_of(stretches, stays) > most && slope <= kMostSlope;
+         slope *= kStep)
+        stays = thin_by(points, fixed, window.now, slope, limits);
+    if (stays != wanted) stays = with_the_youngest(stays, wanted, stretches, most);
+    return {stays, bytes_of(stretches, stays), replay_max_of(points, stays)};
 }
 
 }  // namespace tarn::compute

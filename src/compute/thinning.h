@@ -6,6 +6,17 @@
 // most: there every restore point stays, as long as the budget allows it; further back they may
 // lie further apart, and where the budget is exceeded all of them the further apart the older
 // they are.
+//
+// Three kinds stay whatever they cost:
+// - Those that others need, and the newest two. They come on top of the budget.
+// - The oldest, which the WAL that is kept begins with.
+// - Anchors: without one there would be a gap of more than half of the window between those beside
+//   it. So one always comes of age: the oldest, and the WAL, are at most one and a half windows
+//   old, where restore points are made at all. It is half of the window and not all, because
+//   another set of page versions, at most as large as the branch, costs far less than the WAL of
+//   half a window does under load.
+// The oldest and the anchors count against the budget. Should they use it up, half of it is there
+// for the others nevertheless: the last moments stay quick to open.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +32,14 @@ namespace tarn::compute {
 struct HistoryPoint {
     Time taken;
     Span replay{0};       // estimate for all WAL up to it: differences tell distances
-    bool needed = false;  // stays, whatever it costs
+    bool needed = false;  // by others, or one of the newest two: stays, on top of the budget
+    bool oldest = false;  // the WAL that is kept begins with it: stays, and counts
+};
+
+// The moments that can be asked for.
+struct HistoryWindow {
+    Time opens;
+    Time now;
 };
 
 struct HistoryLimits {
@@ -48,7 +66,7 @@ struct Thinned {
 };
 
 // `points` in their order, and what they show. `size`: of the branch, in bytes.
-Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& stretches, Time now,
-             const HistoryLimits& limits, uint64_t size);
+Thinned thin(const std::vector<HistoryPoint>& points, const Stretches& stretches,
+             const HistoryWindow& window, const HistoryLimits& limits, uint64_t size);
 
 }  // namespace tarn::compute

@@ -28,15 +28,23 @@ struct ThinningTest : testing::Test {
         spans.spans.push_back({.incarnation = 1, .first = first, .last = last});
     }
     Thinned thinned(uint64_t size) const {
-        return thin(points, stretches_of(spans), kNow, limits, size);
+        return thin(points, stretches_of(spans), {opens, kNow}, limits, size);
     }
     static long count(const Thinned& thinned, size_t from, size_t until) {
         return std::count(thinned.stays.begin() + static_cast<ptrdiff_t>(from),
                           thinned.stays.begin() + static_cast<ptrdiff_t>(until), true);
     }
 
+    static std::vector<size_t> left_of(const Thinned& thinned) {
+        std::vector<size_t> left;
+        for (size_t at = 0; at < thinned.stays.size(); ++at)
+            if (thinned.stays[at]) left.push_back(at);
+        return left;
+    }
+
     std::vector<HistoryPoint> points;
     store::VersionSpans spans;
+    Time opens = kNow - hours{24};
     HistoryLimits limits{.budget_least = 0};
     static constexpr uint64_t kPlenty = uint64_t{1} << 40;
 };
@@ -55,7 +63,7 @@ TEST_F(ThinningTest, TheBudgetThinsTheOldestMost) {
     uint64_t size = 40 * 100 * store::kBlockBytes;
     Thinned found = thinned(size);
     EXPECT_LE(found.bytes, size);
-    EXPECT_GE(found.bytes, size / 4 * 3) << "no more than it must";
+    EXPECT_GT(found.bytes, size - 100 * store::kBlockBytes) << "there is no room for another";
     EXPECT_GT(count(found, 120, 180), 2 * count(found, 0, 60));
     EXPECT_GT(found.replay_max, seconds{8});
 }
@@ -63,11 +71,7 @@ TEST_F(ThinningTest, TheBudgetThinsTheOldestMost) {
 TEST_F(ThinningTest, TheFirstTheNewestAndWhatIsNeededStay) {
     make(180, 100);
     points[77].needed = true;
-    Thinned found = thinned(0);
-    EXPECT_TRUE(found.stays[0]);
-    EXPECT_TRUE(found.stays[77]);
-    EXPECT_TRUE(found.stays[179]);
-    EXPECT_EQ(count(found, 0, 180), 3);
+    EXPECT_EQ(left_of(thinned(0)), (std::vector<size_t>{0, 77, 179}));
 }
 
 // What is left of one round is what the next one begins with.
@@ -87,7 +91,7 @@ TEST_F(ThinningTest, AnotherRoundThinsNoFurther) {
             for (const store::VersionSpan& span : spans.spans)
                 if (span.first == at) seen.spans.push_back({.first = place, .last = place});
         }
-        Thinned second = thin(left, stretches_of(seen), kNow, limits, size);
+        Thinned second = thin(left, stretches_of(seen), {opens, kNow}, limits, size);
         EXPECT_EQ(count(second, 0, left.size()), static_cast<long>(left.size()));
     }
 }
@@ -103,13 +107,32 @@ TEST_F(ThinningTest, WhatMustStayDoesNotCountAgainstTheBudget) {
 
 TEST_F(ThinningTest, TheOldestCountsButLeavesHalfOfTheBudget) {
     make(180, 100);
+    points[0].needed = true;  // behind the window: a branch of then
+    points[3].oldest = true;
     uint64_t size = 40 * 100 * uint64_t{store::kBlockBytes};
-    for (int slot = 0; slot < 1000; ++slot) add(0, 0);
-    EXPECT_LE(thinned(size).bytes, size);
-    for (int slot = 0; slot < 100'000; ++slot) add(0, 0);
+    for (int slot = 0; slot < 1000; ++slot) add(1, 3);
     Thinned found = thinned(size);
+    EXPECT_TRUE(found.stays[3]);
+    EXPECT_LE(found.bytes, size + 100 * store::kBlockBytes);
+    for (int slot = 0; slot < 100'000; ++slot) add(3, 3);
+    found = thinned(size);
+    EXPECT_TRUE(found.stays[3]);
     EXPECT_GT(count(found, 121, 180), 10);
-    EXPECT_LE(found.bytes, 101'100 * uint64_t{store::kBlockBytes} + size / 2);
+    EXPECT_LE(found.bytes, 101'200 * uint64_t{store::kBlockBytes} + size / 2);
+}
+
+// Where nothing may be spent, only anchors are left between the first and the newest.
+TEST_F(ThinningTest, NoGapIsLongerThanHalfOfTheWindow) {
+    make(180, 100);
+    opens = kNow - minutes{120};
+    EXPECT_EQ(left_of(thinned(0)), (std::vector<size_t>{0, 60, 120, 179}));
+}
+
+TEST_F(ThinningTest, AClockThatWasSetBackHidesNoGap) {
+    make(180, 100);
+    opens = kNow - minutes{120};
+    points[10].taken = points[11].taken = kNow + hours{24 * 365};
+    EXPECT_EQ(left_of(thinned(0)), (std::vector<size_t>{0, 9, 10, 11, 72, 132, 179}));
 }
 
 TEST_F(ThinningTest, AVersionThatManyShowCostsOnce) {
