@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -11,6 +12,7 @@
 #include "compute/attachments.h"
 #include "compute/history.h"
 #include "compute/layout.h"
+#include "compute/lives.h"
 #include "store/lineage_record.h"
 #include "sys/clock.h"
 #include "sys/files.h"
@@ -343,6 +345,51 @@ TEST_P(MomentTest, HistoryThatIsLetGoOfTakesItsFilesAndNoOther) {
               std::string::npos);
     ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
     EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), known_.back().rows);
+}
+
+// Nothing but the window keeps what lies between the oldest and the newest two here.
+TEST_P(MomentTest, AWindowKeepsWhatIsToBecomeItsOldest) {
+    if (GetParam() != 17) GTEST_SKIP() << "the server's affair, whatever wrote the pages";
+    start_with_table();
+    for (int round = 0; round < 7; ++round) {
+        add("round", "ep-main", kRoot);
+        size_t before = count_files(".restore");
+        value("ep-main", "CHECKPOINT");
+        while (count_files(".restore") == before) std::this_thread::yield();
+    }
+    ASSERT_OK(manager_->stop("ep-main"));
+    auto user = find_compute_user("");
+    ASSERT_OK(user);
+    ActAs acting(*user);
+    auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
+    ASSERT_OK(store);
+    uint64_t lineage = *parse_lineage_id(kRoot);
+    auto ids = store->restore_points(lineage);
+    ASSERT_OK(ids);
+    ASSERT_GE(ids->size(), 6u);
+    auto oldest = (*ids)[1], newest_but_one = (*ids)[ids->size() - 2];
+    std::vector<Time> taken;
+    for (const auto& id : {oldest, newest_but_one}) {
+        auto point = store->restore_point(id);
+        ASSERT_OK(point);
+        auto time = taken_at(*point);
+        ASSERT_OK(time);
+        taken.push_back(*time);
+    }
+    store::Origins origins;
+    HistoryRounds rounds;
+    HistoryLimits limits{.dense = Span{0}, .budget = 0, .budget_least = 0};
+    auto left_between = [&](Time now) {
+        auto trimmed = trim_history(*store, lineage, taken[0], now, limits, origins, rounds);
+        EXPECT_TRUE(trimmed.ok());
+        return std::count_if(rounds.points.begin(), rounds.points.end(),
+                             [&](const auto& id) { return oldest < id && id < newest_but_one; });
+    };
+    auto all = static_cast<ptrdiff_t>(ids->size()) - 4;
+    auto anchors = left_between(taken[1]);
+    EXPECT_GT(anchors, 0);
+    EXPECT_LT(anchors, all);
+    EXPECT_EQ(left_between(taken[1] + std::chrono::hours(24)), 0);
 }
 
 // A life that has restore points of its own, wanted from before the first of them.
