@@ -68,6 +68,7 @@ class Taking {
             auto held = compute::hold_history(store, lineage);
             if (!held && held.error().code() == Code::not_found) continue;  // dropped meanwhile
             inventory_.held.push_back(TRY(std::move(held)));
+            inventory_.held.push_back(TRY(compute::hold_packing(store, lineage)));
             held_.insert(lineage);
         }
         return {};

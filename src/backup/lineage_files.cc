@@ -11,6 +11,7 @@
 #include "compute/layout.h"
 #include "compute/lost_records.h"
 #include "compute/opening.h"
+#include "store/packed_files.h"
 #include "store/paths.h"
 #include "store/slot_scan.h"
 #include "sys/files.h"
@@ -130,7 +131,7 @@ Result<void> LineageFiles::list_life(store::LogId log, bool newest, Inventory& i
     return {};
 }
 
-// Segments that are gone held nothing that anybody needs.
+// Segments that are gone held nothing that anybody needs. Nothing is packed meanwhile.
 Result<void> LineageFiles::list_log(store::LogId log, Inventory& inventory) {
     uint64_t sealed = sealed_[log];
     for (uint64_t segment : TRY(store::segments_of(store_.disk(), store_.root().c_str(), log))) {
@@ -142,6 +143,11 @@ Result<void> LineageFiles::list_log(store::LogId log, Inventory& inventory) {
                          inventory,
                          slots * (headers ? sizeof(store::SlotHeader) : store::kBlockBytes), true));
     }
+    for (const auto& [segment, numbers] :
+         TRY(store::packed_numbers(store_.disk(), store_.root().c_str(), log)))
+        for (uint32_t number : numbers)
+            TRY(add_file(store::packed_path(store_.root().c_str(), log, segment, number).text,
+                         inventory, kAll, true));
     return {};
 }
 

@@ -57,7 +57,7 @@ uint64_t Manifest::bytes() const {
 }
 
 bool may_have_holes(const std::string& path) {
-    return path.ends_with(".pages") || path.ends_with(".slots") ||
+    return path.ends_with(".pages") || path.ends_with(".slots") || path.ends_with(".packed") ||
            path.find("/wal/") != path.npos || path.find("/wal_archive/") != path.npos;
 }
 

@@ -41,7 +41,8 @@ Result<sys::File> open_first(const FileToSave& file) {
     return opened;
 }
 
-// Nothing was ever written there, or it was given back: it reads as zeros, and need not be read.
+// Nothing was ever written there, or it was given back or packed: it reads as zeros, and need not
+// be read.
 bool is_hole(const sys::File& file, uint64_t at, uint64_t size) {
     off_t data = ::lseek(file.fd(), static_cast<off_t>(at), SEEK_DATA);
     return data < 0 ? errno == ENXIO : static_cast<uint64_t>(data) >= at + size;

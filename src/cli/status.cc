@@ -90,7 +90,7 @@ void add_branch(Table& table, const std::string& name, const json& branch) {
                text(history, "replay_max_seconds"), verdict(branch, "verification"),
                verdict(branch, "restore_check")});
     if (history.contains("failure"))
-        table.add_line("  its history is not trimmed: " + text(history, "failure"));
+        table.add_line("  looking after its history failed: " + text(history, "failure"));
     for (const char* check : {"verification", "restore_check"})
         if (branch.contains(check))
             for (const char* field : {"damages", "failures"})

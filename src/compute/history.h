@@ -22,6 +22,7 @@
 #include "compute/attachments.h"
 #include "compute/computes.h"
 #include "compute/history_cost.h"
+#include "compute/history_lock.h"
 #include "store/give_back.h"
 #include "store/lineage.h"
 #include "sys/descriptor.h"
@@ -49,10 +50,6 @@ struct MomentSource {
 // starting.
 Result<MomentSource> find_moment(const store::Store& store, uint64_t lineage, const Moment& moment);
 
-// Keeps the lineage's history from being removed, as long as the descriptor is open. Waits for a
-// removal that is under way. not_found if there is no such lineage.
-Result<sys::Descriptor> hold_history(const store::Store& store, uint64_t lineage);
-
 // From where on every moment of a lineage can be opened; nothing is noted for one whose history
 // goes back to where it began.
 struct KeptFrom {
@@ -65,9 +62,10 @@ Result<void> write_kept_from(const store::Store& store, uint64_t lineage, const 
 // What looking after a lineage's history remembers from one round to the next.
 struct HistoryRounds {
     std::vector<store::RestorePointId> points;  // that were left
-    Time thinned;                               // when that was
+    Time thinned;                               // when that was; nothing: the next round goes on
     HistoryLimits limits;                       // and to what
     MeasuredHistory measured;
+    Result<void> result;  // of giving back what was left of those that went
     store::GiveBack give_back;
 };
 

@@ -1,10 +1,6 @@
 // history_trim.cc: how far back a lineage's history goes, and letting go of what lies before.
 
-#include <fcntl.h>
-#include <sys/file.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <set>
 
 #include "base/log.h"
@@ -33,29 +29,7 @@ std::string archive_path(const store::Store& store, store::LogId log) {
     return incarnation_path(store, log) + "/" + store::kWalArchiveDirectory;
 }
 
-// Nothing if `how` says not to wait and somebody is in the way.
-Result<std::optional<sys::Descriptor>> lock_history(const store::Store& store, uint64_t lineage,
-                                                    int how) {
-    std::string path = lineage_path(store, lineage, "history.lock");
-    // Who only reads may be on a file system that nobody can write to.
-    int access = (how & LOCK_SH) != 0 ? O_RDONLY : O_RDWR;
-    sys::Descriptor fd(::open(path.c_str(), access | O_CREAT | O_CLOEXEC, 0600));
-    if (!fd.is_open() && errno == ENOENT)
-        return error(Code::not_found, "there is no lineage {}", lineage_text(lineage));
-    if (!fd.is_open()) return errno_error(errno, fmt::format("open {}", path));
-    int result = 0;
-    do result = ::flock(fd.fd(), how);
-    while (result != 0 && errno == EINTR);
-    if (result == 0) return std::optional(std::move(fd));
-    if (errno == EWOULDBLOCK) return std::optional<sys::Descriptor>();
-    return errno_error(errno, fmt::format("lock {}", path));
-}
-
 }  // namespace
-
-Result<sys::Descriptor> hold_history(const store::Store& store, uint64_t lineage) {
-    return std::move(*TRY(lock_history(store, lineage, LOCK_SH)));
-}
 
 Result<std::optional<KeptFrom>> kept_from(const store::Store& store, uint64_t lineage) {
     std::string path = lineage_path(store, lineage, "kept_from");
@@ -170,6 +144,33 @@ Result<std::set<store::RestorePointId>> too_many(const store::Store& store, uint
     return gone;
 }
 
+// Those whose pages other lineages read.
+Result<store::GiveBack::Branched> branched_from(const store::Store& store, uint64_t lineage,
+                                                store::Origins& origins) {
+    TRY(origins.look(store));
+    store::GiveBack::Branched branched;
+    for (const auto& [id, by] : TRY(origins.named_of(lineage)))
+        if (by.size() > 1 || !by.contains(lineage)) branched.insert(id);
+    return branched;
+}
+
+// Answers how many pages were packed: none while somebody copies the lineage's files.
+Result<uint64_t> give_back(const store::Store& store, uint64_t lineage,
+                           const store::VersionSpans& spans, bool packs, store::Origins& origins,
+                           HistoryRounds& rounds) {
+    std::optional<sys::Descriptor> alone;
+    std::optional<store::GiveBack::Branched> branched;
+    auto look = [&]() -> Result<void> {
+        if (packs) alone = TRY(take_packing(store, lineage));
+        if (alone) branched = TRY(branched_from(store, lineage, origins));
+        return {};
+    };
+    auto looked = look();
+    auto packed = rounds.give_back.run(store, lineage, spans, branched);
+    if (!looked.ok()) return std::move(looked).error();
+    return packed;
+}
+
 // Restore points that age thins, when nothing else happens.
 constexpr std::chrono::minutes kThinAgain{10};
 
@@ -186,24 +187,26 @@ Result<void> make_room(const store::Store& store, uint64_t lineage,
                        const store::RestorePointId& oldest, const HistoryWindow& window,
                        const HistoryLimits& limits, store::Origins& origins,
                        HistoryRounds& rounds) {
-    if (TRY(is_settled(store, lineage, window.now, limits, rounds))) return {};
+    if (TRY(is_settled(store, lineage, window.now, limits, rounds))) return rounds.result;
     auto spans = TRY(store::version_spans(store, TRY(store.restore_points(lineage))));
     auto measured = TRY(measure(store, spans, window.now));
     auto thinned = TRY(too_many(store, lineage, oldest, measured, window, limits, origins));
     if (!thinned.empty()) {
-        auto alone = TRY(lock_history(store, lineage, LOCK_EX | LOCK_NB));
+        auto alone = TRY(take_history(store, lineage));
         if (!alone) return {};
         TRY(store.collect_garbage(lineage, oldest, thinned, origins));
     }
-    TRY(rounds.give_back.run(store, lineage, spans));
+    auto packed = give_back(store, lineage, spans, limits.packs, origins, rounds);
     rounds.points = TRY(store.restore_points(lineage));
     for (const store::RestorePointId& id : measured.ids)
         measured.stays.push_back(
             std::binary_search(rounds.points.begin(), rounds.points.end(), id));
     rounds.measured = std::move(measured);
-    rounds.thinned = window.now;
+    // What was packed takes less now, and there may be more of it.
+    rounds.thinned = packed.ok() && *packed > 0 ? Time{} : window.now;
     rounds.limits = limits;
-    return {};
+    rounds.result = packed.ok() ? Result<void>() : Result<void>(std::move(packed).error());
+    return rounds.result;
 }
 
 // So that it can be compressed. After what wins room: on a full disk it may fail, and comes again.
@@ -222,7 +225,7 @@ void archive_ended_lives(const store::Store& store, const std::vector<Life>& liv
 Result<std::optional<store::RestorePointId>> let_go_before(const store::Store& store,
                                                            uint64_t lineage, Time time,
                                                            store::Origins& origins) {
-    auto alone = TRY(lock_history(store, lineage, LOCK_EX | LOCK_NB));
+    auto alone = TRY(take_history(store, lineage));
     if (!alone) return std::optional<store::RestorePointId>();
     TRY(check_all_are_known(store, lineage, TRY(store.incarnations(lineage))));
     auto lives = TRY(lives_of(store, lineage));

@@ -110,9 +110,12 @@ Result<void> Manager::begin_history(const LineageId& id) {
 }
 
 Result<void> Manager::trim_history(const LineageId& id, Time time) {
-    bool scarce = disk_space().state != DiskState::enough;
-    return lineages_.trim_history(TRY(parse_lineage_id(id)), time,
-                                  scarce ? for_a_full_disk(options_.history) : options_.history);
+    DiskState disk = disk_space().state;
+    HistoryLimits limits =
+        disk == DiskState::enough ? options_.history : for_a_full_disk(options_.history);
+    // A segment is packed beside what it takes until then.
+    if (disk == DiskState::critical) limits.packs = false;
+    return lineages_.trim_history(TRY(parse_lineage_id(id)), time, limits);
 }
 
 std::optional<HistoryCost> Manager::history(const LineageId& id) const {

@@ -47,6 +47,7 @@ struct HistoryLimits {
     Span replay_max{std::chrono::seconds{8}};    // estimate for moments that are older
     double budget = 1;                           // of a branch's size, for what thinning can free
     uint64_t budget_least = uint64_t{64} << 20;  // bytes: of small branches
+    bool packs = true;                           // what only older restore points show
     bool operator==(const HistoryLimits&) const = default;
 };
 

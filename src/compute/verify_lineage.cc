@@ -15,6 +15,7 @@
 #include "compute/verify_damages.h"
 #include "compute/verify_life.h"
 #include "pg/relation_path.h"
+#include "store/packed_files.h"
 #include "store/paths.h"
 #include "sys/files.h"
 
@@ -243,10 +244,9 @@ Result<void> LineageCheck::read_pages(const store::RestorePoint& point, size_t l
         const store::SlotClaim& claim = slot->claim;
         Damage damage;
         damage.what = block_text(claim);
-        damage.file = store::segment_path(store_.root().c_str(), claim.log,
-                                          claim.slot / store::kSlotsPerSegment, false)
-                          .text;
-        damage.offset = claim.slot % store::kSlotsPerSegment * store::kBlockBytes;
+        auto place = store::place_of(store_.disk(), store_.root().c_str(), claim.log, claim.slot);
+        damage.file = std::move(place.path);
+        damage.offset = place.offset;
         damage.why = slot->why.message();
         damages_.add_to(
             fmt::format("{}/{}/{}", claim.log.lineage, claim.log.incarnation, claim.slot),

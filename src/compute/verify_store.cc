@@ -85,9 +85,7 @@ class StoreCheck {
         for (const store::DamagedSlot* slot : verifier_.unshown()) {
             const store::SlotClaim& claim = slot->claim;
             found_.orphans.push_back(
-                {store::segment_path(store_.root().c_str(), claim.log,
-                                     claim.slot / store::kSlotsPerSegment, false)
-                     .text,
+                {store::place_of(store_.disk(), store_.root().c_str(), claim.log, claim.slot).path,
                  slot->why.message() + ", and no restore point shows it", store::kBlockBytes});
         }
         return {};

@@ -7,7 +7,7 @@
 #include "compute/attachments.h"
 #include "inspect/tree.h"
 #include "store/index_writer.h"
-#include "store/paths.h"
+#include "store/packed_files.h"
 #include "store/point_reader.h"
 #include "store/slot_scan.h"
 
@@ -75,21 +75,24 @@ class BlockHistory {
                    const store::FileBirth& birth, const store::IndexEntry& entry) {
         auto claim = store::claim_of(index.reader(), birth, entry);
         if (!claim) return add_row(id, "DAMAGED: its index names a source that it does not have");
-        uint64_t segment = claim->slot / store::kSlotsPerSegment;
-        uint64_t place = claim->slot % store::kSlotsPerSegment;
-        Document row{
-            {"restore_points", id},
-            {"lies_in", fmt::format("{} slot {}", text_of(claim->log), claim->slot)},
-            {"file", store::segment_path(store_.root().c_str(), claim->log, segment, false).text},
-            {"byte", place * store::kBlockBytes},
-            {"birth", birth.birth},
-            {"page_crc", fmt::format("{:08x}", entry.page_crc)}};
+        Document row{{"restore_points", id},
+                     {"lies_in", fmt::format("{} slot {}", text_of(claim->log), claim->slot)},
+                     {"birth", birth.birth},
+                     {"page_crc", fmt::format("{:08x}", entry.page_crc)}};
+        add_place(row, *claim);
         std::vector<char> page(store::kBlockBytes);
         auto header = reader_.header(*claim);
         auto read = header ? reader_.page(*claim, page.data()) : std::move(header);
         row["bytes"] = read ? "good" : "DAMAGED";
         if (!read) add_damage(document_, read.error().text());
         append(std::move(row), id);
+    }
+
+    void add_place(Document& row, const store::SlotClaim& claim) {
+        auto place = store::place_of(store_.disk(), store_.root().c_str(), claim.log, claim.slot);
+        row["file"] = place.path;
+        row["byte"] = place.offset;
+        if (place.bytes < store::kBlockBytes) row["packed_into"] = place.bytes;
     }
 
     void add_row(const std::string& id, const char* where) {

@@ -134,7 +134,7 @@ Result<Document> pages_view(const Target& target, const Narrow& narrow) {
         return document;
     }
     auto file = TRY(sys::File::open(sys::real_disk(), target.path, O_RDONLY));
-    uint64_t good = 0, wrong = 0, given_back = 0;
+    uint64_t good = 0, wrong = 0, gone = 0;
     Document rows = Document::array();
     for (size_t i = 0; i < headers->headers.size(); ++i) {
         const store::SlotHeader& header = headers->headers[i];
@@ -143,7 +143,7 @@ Result<Document> pages_view(const Target& target, const Narrow& narrow) {
             continue;
         if (!is_wanted(header, headers->first + i, narrow)) continue;
         CheckedPage page = TRY(check_page(file, header, i));
-        ++(page.good ? good : page.gone ? given_back : wrong);
+        ++(page.good ? good : page.gone ? gone : wrong);
         bool bad = !page.good && !page.gone;
         if (bad && wrong <= narrow.limit)
             add_damage(document,
@@ -153,10 +153,10 @@ Result<Document> pages_view(const Target& target, const Narrow& narrow) {
         if (rows.size() >= narrow.limit) continue;
         Document row = slot_row(*headers, i);
         row["page_lsn"] = page.lsn.text();
-        row["bytes"] = page.good ? "good" : page.gone ? "given back" : "DAMAGED";
+        row["bytes"] = page.good ? "good" : page.gone ? "packed or given back" : "DAMAGED";
         rows.push_back(std::move(row));
     }
-    document["counts"] = {{"good", good}, {"given_back", given_back}, {"damaged", wrong}};
+    document["counts"] = {{"good", good}, {"packed_or_given_back", gone}, {"damaged", wrong}};
     document["pages"] = std::move(rows);
     return document;
 }

@@ -23,6 +23,7 @@ constexpr size_t kHeadBytes = 512;
 const std::vector<KindInfo> kKinds{
     {Kind::slots, "slots", "log.md"},
     {Kind::pages, "pages", "log.md"},
+    {Kind::packed, "packed pages", "packed.md"},
     {Kind::index, "index", "index.md"},
     {Kind::restore_point, "restore point", "restore-point.md"},
     {Kind::lineage, "lineage", "lineage.md"},
@@ -48,6 +49,7 @@ constexpr std::string_view zero_terminated(const char (&text)[8]) {
     return {text, sizeof text};
 }
 constexpr Beginning kBeginnings[] = {
+    {zero_terminated("TARNPCK"), Kind::packed},
     {zero_terminated("TARNIDX"), Kind::index},
     {zero_terminated("TARNRPT"), Kind::restore_point},
     {zero_terminated("TARNLIN"), Kind::lineage},
@@ -80,13 +82,11 @@ std::optional<Kind> kind_by_name(std::string_view name) {
         std::string_view end;
         Kind kind;
     };
-    constexpr Named kEnds[] = {{".slots", Kind::slots},
-                               {".pages", Kind::pages},
-                               {".index", Kind::index},
-                               {".restore", Kind::restore_point},
-                               {".record", Kind::record},
-                               {".history", Kind::history},
-                               {wal::kCompressedSuffix, Kind::compressed_wal}};
+    constexpr Named kEnds[] = {
+        {".slots", Kind::slots},           {".pages", Kind::pages},
+        {".packed", Kind::packed},         {".index", Kind::index},
+        {".restore", Kind::restore_point}, {".record", Kind::record},
+        {".history", Kind::history},       {wal::kCompressedSuffix, Kind::compressed_wal}};
     constexpr Named kNames[] = {{"lineage", Kind::lineage},
                                 {"incarnation", Kind::incarnation},
                                 {"map", Kind::map},

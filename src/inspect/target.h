@@ -14,6 +14,7 @@ namespace tarn::inspect {
 enum class Kind : uint8_t {
     slots,
     pages,
+    packed,
     index,
     restore_point,
     lineage,

@@ -145,7 +145,7 @@ class LineageTree {
         }
         document["map"] = state_text(store_, log);
         auto sums = sums_of(store_, directory);
-        for (const char* end : {".pages", ".slots", ".index", ".restore"})
+        for (const char* end : {".pages", ".packed", ".slots", ".index", ".restore"})
             document[std::string(end).substr(1)] = sums[end].document();
         document["wal"] = wal_document(store_, directory);
         auto numbers = store_.restore_points(log);

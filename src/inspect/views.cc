@@ -63,6 +63,8 @@ Result<Document> view(const Target& target, const Narrow& narrow) {
             return slots_view(target, narrow);
         case Kind::pages:
             return pages_view(target, narrow);
+        case Kind::packed:
+            return packed_view(target, narrow);
         case Kind::index:
             return index_view(target, narrow);
         case Kind::restore_point:

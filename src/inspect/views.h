@@ -31,6 +31,7 @@ Result<Document> view(const Target& target, const Narrow& narrow);
 
 Result<Document> slots_view(const Target& target, const Narrow& narrow);
 Result<Document> pages_view(const Target& target, const Narrow& narrow);
+Result<Document> packed_view(const Target& target, const Narrow& narrow);
 Result<Document> index_view(const Target& target, const Narrow& narrow);
 Result<Document> restore_point_view(const Target& target, const Narrow& narrow);
 Result<Document> lineage_view(const Target& target);

@@ -46,6 +46,7 @@ compute::ManagerOptions manager_options(const ServeOptions& options) {
     manager.shared_buffers = options.shared_buffers;
     manager.history.dense = parse_duration(options.history_dense).value();  // its form was checked
     manager.history.budget = options.history_budget;
+    manager.history.packs = options.history_packing;
     manager.disk.low = parse_disk_limit(options.disk_low).value();  // so were theirs
     manager.disk.critical = parse_disk_limit(options.disk_critical).value();
     if (options.development) manager.wal_compression_round = std::chrono::seconds{1};

@@ -132,6 +132,11 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
         ->envname("TARN_HISTORY_BUDGET")
         ->capture_default_str();
     command
+        .add_option("--history-packing", options.history_packing,
+                    "Compress versions of pages that only older restore points show: true or false")
+        ->envname("TARN_HISTORY_PACKING")
+        ->capture_default_str();
+    command
         .add_option("--disk-low", options.disk_low,
                     "Free space below which nothing new is made; auto follows from the disk's "
                     "size, 0 is never")
@@ -150,8 +155,7 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
         ->check(form(parse_duration))
         ->envname("TARN_SCRUB_EVERY")
         ->capture_default_str();
-    command
-        .add_option("--scrub-rate", options.scrub_rate, "MiB a second that are read for that")
+    command.add_option("--scrub-rate", options.scrub_rate, "MiB a second that are read for that")
         ->check(CLI::Range(0.01, 1e6))
         ->envname("TARN_SCRUB_RATE")
         ->capture_default_str();

@@ -28,6 +28,7 @@ struct ServeOptions {
     std::string shared_buffers = "256MB";
     std::string history_dense = "3600s";
     double history_budget = 1;
+    bool history_packing = true;
     std::string disk_low = "auto";
     std::string disk_critical = "auto";
     std::string scrub_every = "86400s";

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "store/index_reader.h"
+#include "store/packed_reader.h"
 #include "store/restore_point_format.h"
 
 namespace tarn::store {
@@ -50,6 +51,12 @@ const std::map<std::string, Fields> kStructs = {
       FIELD(IndexFile, entries), FIELD(IndexFile, cut)}},
     {"IndexEntry",
      {FIELD(IndexEntry, block), FIELD(IndexEntry, page_crc), FIELD(IndexEntry, location)}},
+    {"PackedHeader",
+     {FIELD(PackedHeader, magic), FIELD(PackedHeader, version), FIELD(PackedHeader, crc),
+      FIELD(PackedHeader, lineage), FIELD(PackedHeader, incarnation), FIELD(PackedHeader, count),
+      FIELD(PackedHeader, segment), FIELD(PackedHeader, total_bytes), FIELD(PackedHeader, before)}},
+    {"PackedEntry",
+     {FIELD(PackedEntry, place), FIELD(PackedEntry, bytes), FIELD(PackedEntry, offset)}},
     {"RecordPrefix",
      {FIELD(RecordPrefix, magic), FIELD(RecordPrefix, version), FIELD(RecordPrefix, crc),
       FIELD(RecordPrefix, total_bytes)}},
@@ -91,6 +98,8 @@ const std::map<std::string, size_t> kSizes = {
     {"LogId", sizeof(LogId)},
     {"IndexFile", sizeof(IndexFile)},
     {"IndexEntry", sizeof(IndexEntry)},
+    {"PackedHeader", sizeof(PackedHeader)},
+    {"PackedEntry", sizeof(PackedEntry)},
     {"RecordPrefix", sizeof(RecordPrefix)},
     {"RestorePointHeader", sizeof(RestorePointHeader)},
     {"IndexRef", sizeof(IndexRef)},
@@ -144,7 +153,7 @@ std::map<std::string, Fields> tables_of(const std::string& name) {
 TEST(FormatDocs, ByteTablesAreWhatTheCodeDoes) {
     std::set<std::string> documented;
     for (const char* page :
-         {"log.md", "index.md", "restore-point.md", "lineage.md", "page-map.md"}) {
+         {"log.md", "packed.md", "index.md", "restore-point.md", "lineage.md", "page-map.md"}) {
         std::map<std::string, Fields> tables = tables_of(page);
         EXPECT_FALSE(tables.empty()) << page;
         for (const auto& [name, fields] : tables) {

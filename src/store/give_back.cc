@@ -17,77 +17,99 @@ namespace {
 
 constexpr uint64_t kHeadersAUnit = 64;  // 4 KiB of headers: less leaves no hole
 
-// The slots of one segment that stay, one byte each.
-using Stays = std::vector<uint8_t>;
-
 struct Logs {
-    std::map<std::pair<LogId, uint64_t>, Stays> segments;
+    std::map<std::pair<LogId, uint64_t>, Uses> segments;
     // Of the newest restore point that was looked at: what lies behind it may be in use, or be
     // shown by a newer one.
     LogId newest;
     uint64_t newest_end = 0;
 };
 
-Stays& segment_of(Logs& logs, LogId log, uint64_t slot) {
-    Stays& stays = logs.segments[{log, slot / kSlotsPerSegment}];
-    stays.resize(kSlotsPerSegment);
-    return stays;
+Uses& segment_of(Logs& logs, LogId log, uint64_t slot) {
+    Uses& uses = logs.segments[{log, slot / kSlotsPerSegment}];
+    uses.resize(kSlotsPerSegment, Use::none);
+    return uses;
 }
 
-Result<Logs> what_stays(const Store& store, const VersionSpans& found,
-                        const std::vector<RestorePointId>& left) {
+// How many of the first n points are among `wanted`, for each n.
+template <class Container>
+std::vector<uint32_t> count_before(const std::vector<RestorePointId>& points,
+                                   const Container& wanted) {
+    std::vector<uint32_t> before{0};
+    for (const RestorePointId& id : points)
+        before.push_back(before.back() +
+                         (std::binary_search(wanted.begin(), wanted.end(), id) ? 1 : 0));
+    return before;
+}
+
+Result<Logs> look_at_uses(const Store& store, const VersionSpans& found,
+                          const std::vector<RestorePointId>& left,
+                          const std::optional<GiveBack::Branched>& branched) {
     Logs logs;
     uint64_t lineage = found.points.back().log.lineage;
-    std::vector<uint32_t> left_before{0};  // how many of the first n are left
-    for (const RestorePointId& id : found.points)
-        left_before.push_back(left_before.back() +
-                              (std::binary_search(left.begin(), left.end(), id) ? 1 : 0));
-    for (const VersionSpan& span : found.spans)
-        if (left_before[span.last + 1] > left_before[span.first])
-            segment_of(logs, {lineage, span.incarnation}, span.slot)[span.slot % kSlotsPerSegment] =
-                1;
+    auto left_before = count_before(found.points, left);
+    auto branched_before = count_before(found.points, branched.value_or(GiveBack::Branched{}));
+    for (const VersionSpan& span : found.spans) {
+        if (left_before[span.last + 1] == left_before[span.first]) continue;
+        bool is_read = !branched || span.last + 1 == found.points.size() ||
+                       branched_before[span.last + 1] > branched_before[span.first];
+        Use& use =
+            segment_of(logs, {lineage, span.incarnation}, span.slot)[span.slot % kSlotsPerSegment];
+        use = std::max(use, is_read ? Use::plain : Use::history);
+    }
     RestorePoint newest = TRY(store.restore_point(found.points.back()));
     logs.newest = newest.id.log;
     logs.newest_end = newest.seal_slot;
     for (uint64_t hole : newest.holes)
-        segment_of(logs, logs.newest, hole)[hole % kSlotsPerSegment] = 1;
+        segment_of(logs, logs.newest, hole)[hole % kSlotsPerSegment] = Use::plain;
     return logs;
 }
 
-// Punches the units of a file that hold no slot that stays. `unit` bytes hold `slots` slots.
-Result<void> punch(sys::Disk& disk, const std::string& path, const Stays& stays, uint64_t slots,
-                   uint64_t unit, uint64_t end) {
+// Makes holes of the units of a file whose slots are all free, but for those that are noted to be
+// holes already. `unit` bytes hold `slots` slots.
+Result<void> punch(sys::Disk& disk, const std::string& path, const std::vector<bool>& free,
+                   uint64_t slots, uint64_t unit, std::vector<bool>& holes) {
     auto opened = sys::File::open(disk, path, O_RDWR);
     // A power cut may have kept the removal of one file of a segment and not of the other.
     if (!opened && opened.error().code() == Code::not_found) return {};
     sys::File file = TRY(std::move(opened));
+    const uint64_t units = free.size() / slots;
+    holes.resize(units);
     auto is_free = [&](uint64_t at) {
-        auto first = stays.begin() + static_cast<ptrdiff_t>(at * slots);
-        return std::none_of(first, first + static_cast<ptrdiff_t>(slots),
-                            [](uint8_t stay) { return stay != 0; });
+        auto first = free.begin() + static_cast<ptrdiff_t>(at * slots);
+        return std::all_of(first, first + static_cast<ptrdiff_t>(slots),
+                           [](bool is) { return is; });
     };
-    for (uint64_t at = 0; at < end / slots;) {
+    for (uint64_t at = 0; at < units;) {
         uint64_t first = at;
-        while (at < end / slots && is_free(at)) ++at;
-        if (at == first) {
-            ++at;
-            continue;
-        }
+        bool some_new = false;
+        for (; at < units && is_free(at); ++at) some_new = some_new || !holes[at];
+        if (at == first) ++at;
+        if (!some_new) continue;
         int result = disk.punch(file.fd(), static_cast<int64_t>(first * unit),
                                 static_cast<int64_t>((at - first) * unit));
         if (result == -EOPNOTSUPP) return {};  // only whole segments go, then
         if (result < 0) return errno_error(-result, fmt::format("give space of {} back", path));
+        std::fill(holes.begin() + static_cast<ptrdiff_t>(first),
+                  holes.begin() + static_cast<ptrdiff_t>(at), true);
     }
     return {};
 }
 
+// Asked behind the last slot that there can be.
+Result<bool> makes_holes(sys::Disk& disk, const std::string& path) {
+    sys::File file = TRY(sys::File::open(disk, path, O_RDWR));
+    constexpr uint64_t kEnd = kSlotsPerSegment * kBlockBytes;
+    int result = disk.punch(file.fd(), static_cast<int64_t>(kEnd), kBlockBytes);
+    if (result < 0 && result != -EOPNOTSUPP)
+        return errno_error(-result, fmt::format("give space of {} back", path));
+    return result == 0;
+}
+
 // A restore point that could not be saved may come back with a power cut, because the sync of its
-// directory has failed. All that it shows and others do not is in its log. A map that is not whole
-// is what the power cut has left of it.
+// directory has failed. All that it shows and others do not is in its log.
 Result<bool> is_poisoned(const Store& store, LogId log) {
-    auto state = log_state(store.disk(), store.root().c_str(), log);
-    if (!state && state.error().code() == Code::data_loss) return false;
-    return TRY(std::move(state)) == LogState::poisoned;
+    return TRY(log_state(store.disk(), store.root().c_str(), log)) == LogState::poisoned;
 }
 
 // Before a slot goes, no power cut may bring a restore point back that shows it.
@@ -104,49 +126,97 @@ Result<void> remove(sys::Disk& disk, const std::string& path) {
     return {};
 }
 
+bool has_history(const Uses& uses) {
+    return std::find(uses.begin(), uses.end(), Use::history) != uses.end();
+}
+
+// With what a crash has left of the writing of one.
+Result<void> remove_segments(const Store& store, LogId log, const std::set<uint64_t>& unused) {
+    if (unused.empty()) return {};
+    std::string directory = incarnation_directory(store.root().c_str(), log).text;
+    for (const std::string& name : TRY(sys::list_names(store.disk(), directory))) {
+        bool unfinished = name.ends_with(sys::kUnfinishedSuffix);
+        auto segment = segment_in(
+            name.substr(0, name.size() - (unfinished ? sys::kUnfinishedSuffix.size() : 0)));
+        if (segment && unused.contains(*segment)) TRY(remove(store.disk(), directory + "/" + name));
+    }
+    return {};
+}
+
 }  // namespace
 
-Result<void> GiveBack::run(const Store& store, uint64_t lineage, const VersionSpans& spans) {
+Result<bool> GiveBack::settle(const Store& store, LogId log, uint64_t number, SegmentPacker packer,
+                              const Uses& uses, Segment& segment, uint32_t& pages) const {
+    sys::Disk& disk = store.disk();
+    std::string pages_path = segment_path(store.root().c_str(), log, number, false).text;
+    std::string slots_path = segment_path(store.root().c_str(), log, number, true).text;
+    std::vector<bool> free;
+    for (Use use : uses) free.push_back(use == Use::none);
+    TRY(punch(disk, pages_path, free, 1, kBlockBytes, segment.pages));
+    TRY(punch(disk, slots_path, free, kHeadersAUnit, kHeadersAUnit * sizeof(SlotHeader),
+              segment.headers));
+    if (!packer.has_files() && !has_history(uses)) return true;
+    if (pages == 0) return false;
+    // Where a page that was packed would take its place still, nothing is won.
+    if (!TRY(makes_holes(disk, pages_path))) return true;
+    auto moved = packer.run(uses, limits_.least_pages, pages);
+    // What is free now may suffice when something has changed.
+    if (!moved.ok() && moved.error().code() == Code::no_space) return true;
+    if (!moved.ok()) return std::move(moved).error();
+    if (TRY(is_poisoned(store, log))) return false;
+    for (size_t at = 0; at < free.size(); ++at) free[at] = free[at] || (*moved)[at];
+    TRY(punch(disk, pages_path, free, 1, kBlockBytes, segment.pages));
+    return pages > 0;
+}
+
+Result<uint64_t> GiveBack::run(const Store& store, uint64_t lineage, const VersionSpans& spans,
+                               const std::optional<Branched>& branched) {
     std::vector<RestorePointId> left = TRY(store.restore_points(lineage));
     // Without it, it is not known what the running incarnation may have in hand.
     if (spans.points.empty() || !std::binary_search(left.begin(), left.end(), spans.points.back()))
-        return {};
-    Logs logs =
-        TRY_CTX(what_stays(store, spans, left), "give space back of lineage {:016x}", lineage);
-    sys::Disk& disk = store.disk();
+        return uint64_t{0};
+    Logs logs = TRY_CTX(look_at_uses(store, spans, left, branched),
+                        "give space back of lineage {:016x}", lineage);
+    const uint32_t most = branched ? limits_.pages_a_round : 0;
+    uint32_t pages = most;
     bool synced = false;
+    std::optional<Error> failure;
+    const char* root = store.root().c_str();
     for (uint32_t incarnation : TRY(store.incarnations(lineage))) {
         LogId log{lineage, incarnation};
         if (log > logs.newest) break;
         if (TRY(is_poisoned(store, log))) continue;
-        for (uint64_t segment : TRY(segments_of(disk, store.root().c_str(), log))) {
+        std::set<uint64_t> unused;
+        auto numbers = TRY(packed_numbers(store.disk(), root, log));
+        for (uint64_t segment : TRY(segments_of(store.disk(), root, log))) {
             uint64_t end = kSlotsPerSegment;
             if (log == logs.newest) {
                 uint64_t begin = segment * kSlotsPerSegment;
                 end = std::clamp(logs.newest_end, begin, begin + kSlotsPerSegment) - begin;
             }
-            Stays& stays = segment_of(logs, log, segment * kSlotsPerSegment);
-            std::fill(stays.begin() + static_cast<ptrdiff_t>(end), stays.end(), uint8_t{1});
-            uint64_t checksum = uint64_t{crc32c(0, stays.data(), stays.size())} << 32 | end;
-            auto known = done_.find({log, segment});
-            if (known != done_.end() && known->second == checksum) continue;
+            Uses& uses = segment_of(logs, log, segment * kSlotsPerSegment);
+            std::fill(uses.begin() + static_cast<ptrdiff_t>(end), uses.end(), Use::plain);
+            uint64_t checksum = uint64_t{crc32c(0, uses.data(), uses.size())} << 32 | end;
+            auto known = segments_.find({log, segment});
+            if (known != segments_.end() && known->second.settled == checksum) continue;
             if (!synced) TRY(sync_names(store, lineage));
             synced = true;
-            auto path = [&](bool slots) {
-                return std::string(segment_path(store.root().c_str(), log, segment, slots).text);
-            };
-            if (std::find(stays.begin(), stays.end(), uint8_t{1}) == stays.end()) {
-                TRY(remove(disk, path(false)));
-                TRY(remove(disk, path(true)));
+            if (std::all_of(uses.begin(), uses.end(), [](Use use) { return use == Use::none; })) {
+                unused.insert(segment);
+                segments_.erase({log, segment});
                 continue;
             }
-            TRY(punch(disk, path(false), stays, 1, kBlockBytes, end));
-            TRY(punch(disk, path(true), stays, kHeadersAUnit, kHeadersAUnit * sizeof(SlotHeader),
-                      end));
-            done_[{log, segment}] = checksum;
+            // A segment that cannot be packed keeps no other one from being looked at.
+            Segment& kept = segments_[{log, segment}];
+            SegmentPacker packer(store.disk(), root, log, segment, numbers[segment]);
+            auto settled = settle(store, log, segment, std::move(packer), uses, kept, pages);
+            kept.settled = settled.ok() && *settled ? std::optional(checksum) : std::nullopt;
+            if (!settled.ok() && !failure) failure = std::move(settled).error();
         }
+        TRY(remove_segments(store, log, unused));
     }
-    return {};
+    if (failure) return *failure;
+    return uint64_t{most - pages};
 }
 
 }  // namespace tarn::store

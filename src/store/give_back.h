@@ -1,8 +1,11 @@
-// give_back.h: returns the space of page versions that nobody can see any more to the file system.
+// give_back.h: returns the space of page versions that nobody can see any more to the file system,
+// and most of what those take that only older restore points show.
 //
 // Bytes of a slot never change, but they may go: as holes in the log's files, or with whole
 // segments. What stays is what some restore point of the lineage shows, and what the running
 // incarnation may have in hand: slots since the newest restore point, and the holes of that one.
+// What neither the newest restore point shows nor a branch began from is packed first
+// (segment_packer.h).
 //
 // Invariants
 //   G1  a slot goes only if no restore point that is left, or that a power cut could bring back,
@@ -15,24 +18,45 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "base/result.h"
 #include "store/lineage.h"
+#include "store/segment_packer.h"
 #include "store/version_spans.h"
 
 namespace tarn::store {
 
 class GiveBack {
   public:
+    explicit GiveBack(PackingLimits limits = {}) : limits_(limits) {}
+
+    // Restore points that branches began from.
+    using Branched = std::set<RestorePointId>;
+
     // `spans` is of all the lineage's restore points; those that have gone since do not count any
-    // more. A compute may be running and sealing, and branches be made. Once a segment is as it
-    // should be it is not looked at again before that changes: that is what the object remembers.
-    Result<void> run(const Store& store, uint64_t lineage, const VersionSpans& spans);
+    // more. Without `branched` nothing is packed. A compute may be running and sealing, and
+    // branches be made. Once a segment is as it should be it is not looked at again before that
+    // changes: that is what the object remembers. Answers how many pages it tried to pack: they may
+    // take less now, and another round may find more.
+    Result<uint64_t> run(const Store& store, uint64_t lineage, const VersionSpans& spans,
+                         const std::optional<Branched>& branched);
 
   private:
-    using Segment = std::pair<LogId, uint64_t>;
-    std::map<Segment, uint64_t> done_;  // a checksum of what stayed of it
+    // What is known of a segment.
+    struct Segment {
+        std::optional<uint64_t> settled;   // a checksum of what stayed, when it was as it should be
+        std::vector<bool> pages, headers;  // holes that were made, in their units
+    };
+
+    // Answers whether the segment is as it should be. At most `pages` are packed, which it lowers.
+    Result<bool> settle(const Store& store, LogId log, uint64_t number, SegmentPacker packer,
+                        const Uses& uses, Segment& segment, uint32_t& pages) const;
+
+    PackingLimits limits_;
+    std::map<std::pair<LogId, uint64_t>, Segment> segments_;
 };
 
 }  // namespace tarn::store

@@ -72,7 +72,7 @@ struct GiveBackTest : testing::Test {
     void thin(const std::set<RestorePointId>& thinned) {
         auto spans = good(version_spans(store_, good(store_.restore_points(1))));
         good(store_.collect_garbage(1, {{1, 1}, 1}, thinned));
-        good(give_back_.run(store_, 1, spans));
+        good(give_back_.run(store_, 1, spans, std::nullopt));
     }
     uint64_t allocated(LogId log, uint64_t segment, bool slots) const {
         struct stat status {};
@@ -124,7 +124,7 @@ TEST_F(GiveBackTest, ARestorePointMadeMeanwhileStaysWhole) {
     for (uint32_t block = 0; block < 10; ++block) write(kFile, block, 5);
     RestorePoint last = seal();
     good(store_.collect_garbage(1, {{1, 1}, 1}, {points[0].id, points[1].id}));
-    good(give_back_.run(store_, 1, spans));
+    good(give_back_.run(store_, 1, spans, std::nullopt));
     EXPECT_EQ(whole(meanwhile).pages, kBlocks);
     EXPECT_EQ(whole(last).pages, kBlocks);
     EXPECT_EQ(read(3), 5);

@@ -26,7 +26,9 @@ Result<std::optional<LogState>> log_state(sys::Disk& disk, const char* root, Log
     if (!file && file.error().code() == Code::not_found) return std::optional<LogState>();
     if (!file) return std::move(file).error();
     LogState state;
-    TRY_CTX(file->read(&state, sizeof state, offsetof(MapHeader, state)), "read state of map");
+    auto read = file->read(&state, sizeof state, offsetof(MapHeader, state));
+    if (!read && read.error().code() == Code::data_loss) return std::optional<LogState>();
+    TRY_CTX(std::move(read), "read state of map");
     return std::optional<LogState>(state);
 }
 

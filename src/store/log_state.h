@@ -11,7 +11,7 @@
 
 namespace tarn::store {
 
-// nullopt: there is no map, so nobody can write to the log.
+// nullopt: there is no map, or only what a power cut has left of it: nobody can write to the log.
 Result<std::optional<LogState>> log_state(sys::Disk& disk, const char* root, LogId log);
 // Without a map there is nothing to say, and that is fine.
 Result<void> set_log_state(sys::Disk& disk, const char* root, LogId log, LogState state);

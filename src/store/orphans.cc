@@ -8,6 +8,7 @@
 
 #include "base/number.h"
 #include "store/paths.h"
+#include "store/slot_scan.h"
 #include "sys/files.h"
 
 namespace tarn::store {
@@ -60,8 +61,8 @@ class Search {
     }
 
   private:
-    static constexpr std::array<std::string_view, 5> kOfLineage{"lineage", "lock", "history.lock",
-                                                                "kept_from", "set_aside"};
+    static constexpr std::array<std::string_view, 6> kOfLineage{
+        "lineage", "lock", "history.lock", "packing.lock", "kept_from", "set_aside"};
     static constexpr std::array<std::string_view, 6> kOfIncarnation{
         "incarnation", "map", "clean", "wal_durable", kWalDirectory, kWalArchiveDirectory};
 
@@ -72,9 +73,7 @@ class Search {
         auto points = TRY(store_.restore_points(log));
         for (const std::string& name : names) {
             std::string path = directory + "/" + name;
-            bool is_segment =
-                number_in(name, ".pages", kDigits, 10) || number_in(name, ".slots", kDigits, 10);
-            bool known = is_segment || number_in(name, ".restore", kDigits, 10) ||
+            bool known = segment_in(name) || number_in(name, ".restore", kDigits, 10) ||
                          is_one_of(kOfIncarnation, name);
             auto index = number_in(name, ".index", kDigits, 10);
             if (!known && !index) add_unknown(path);
@@ -103,7 +102,7 @@ class Search {
     }
 
     void add_unknown(const std::string& path) {
-        if (!path.ends_with(".tmp"))
+        if (!path.ends_with(sys::kUnfinishedSuffix))
             add(path, kUnknown);
         else if (!runs_)
             add(path, kUnfinished);
@@ -147,9 +146,9 @@ Result<std::vector<Orphan>> orphans_of_store(const Store& store) {
         std::string directory =
             lineage ? lineage_directory(store.root().c_str(), *lineage).text : "";
         if (lineage && TRY(sys::exists(store.disk(), directory + "/lineage"))) continue;
-        add(path, lineage                  ? "the mark of a dropped lineage that is gone"
-                  : name.ends_with(".tmp") ? kUnfinished
-                                           : kUnknown);
+        add(path, lineage ? "the mark of a dropped lineage that is gone"
+                  : name.ends_with(sys::kUnfinishedSuffix) ? kUnfinished
+                                                           : kUnknown);
     }
     std::string lineages = store.root() + "/lineages";
     for (const std::string& name : TRY(sys::list_names(store.disk(), lineages))) {

@@ -81,7 +81,7 @@ struct PageCopierTest : testing::Test {
     void keep_newest_two(GiveBack& give_back) {
         auto spans = good(version_spans(store_, good(store_.restore_points(1))));
         good(store_.collect_garbage(1));
-        good(give_back.run(store_, 1, spans));
+        good(give_back.run(store_, 1, spans, std::nullopt));
     }
     PointReader reader(const RestorePoint& point) {
         return good(PointReader::load(store_.disk(), store_.root(), point));

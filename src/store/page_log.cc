@@ -261,6 +261,19 @@ int PageLog::read_run(const Version* versions, void* const* pages, uint32_t coun
     return read_fully(disk_, fd, parts, static_cast<int>(count), place);
 }
 
+bool PageLog::is_whole(const Version& version, const void* page) {
+    return crc32c(0, page, kBlockBytes) == version.page_crc;
+}
+
+bool PageLog::read_packed(const Version& version, void* page) {
+    const MapHeader& map = map_.header();
+    uint16_t source = version.location.source();
+    return source < map.source_count &&
+           packed_.read(disk_, map.store_root, map.sources[source], version.location.slot(),
+                        page) == 0 &&
+           is_whole(version, page);
+}
+
 // Reads one page that could not be read, or whose checksum did not hold: again for as long as it
 // lies elsewhere meanwhile (a writer has replaced it, or it was moved and its old place given
 // back), else the stored bytes are damaged.
@@ -275,7 +288,7 @@ int PageLog::read_checked(FileEntry* file, uint32_t block, Version version, void
         bool same = now.location == version.location && now.page_crc == version.page_crc;
         if (same && attempt > 0) return -EIO;
         int result = read_run(&now, &page, 1, nullptr);
-        if (result == 0 && crc32c(0, page, kBlockBytes) == now.page_crc) return 0;
+        if ((result == 0 && is_whole(now, page)) || read_packed(now, page)) return 0;
         version = now;
     }
     return -EIO;
@@ -301,7 +314,8 @@ int PageLog::read(FileEntry* file, uint32_t block, void* const* pages, uint32_t 
         }
         bool there = read_run(run, pages + done, length, watched) == 0;
         for (uint32_t i = 0; i < length; ++i)
-            if (!there || crc32c(0, pages[done + i], kBlockBytes) != run[i].page_crc)
+            if (!(there && is_whole(run[i], pages[done + i])) &&
+                !read_packed(run[i], pages[done + i]))
                 if (int result = read_checked(file, block + done + i, run[i], pages[done + i]);
                     result < 0)
                     return result;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "store/index_reader.h"
+#include "store/packed_reader.h"
 #include "store/page_map.h"
 #include "store/read_ahead.h"
 #include "sys/disk.h"
@@ -73,6 +74,8 @@ class PageLog {
     uint32_t locate(FileEntry* file, uint32_t block, uint32_t count, Location* sorted);
     void hint(const Location* sorted, uint32_t count, uint64_t gap,
               void (sys::Disk::*what)(int fd, int64_t offset, int64_t size));
+    static bool is_whole(const Version& version, const void* page);
+    bool read_packed(const Version& version, void* page);
     int read_checked(FileEntry* file, uint32_t block, Version version, void* page);
     int sync_segment(uint64_t segment);
     int fail_sync(int failure);
@@ -81,6 +84,7 @@ class PageLog {
     PageMap map_;
     IndexStack indexes_;
     ReadAhead read_ahead_;
+    PackedReader packed_;
     static constexpr uint32_t kHinted = 256;  // blocks hinted about at a time
     static constexpr uint32_t kBatch = 32;    // pages handled at a time, on the stack
     static constexpr int kDescriptors = 64;   // segment files open at a time in one process

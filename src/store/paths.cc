@@ -1,8 +1,13 @@
 #include "store/paths.h"
 
+#include <cstring>
+
 namespace tarn::store {
 
 namespace {
+
+constexpr int kDigits = 8;
+constexpr char kPackedSuffix[] = ".packed";
 
 // Appends text and numbers to a fixed buffer; what does not fit is cut, which no store root that
 // Store::open() accepts can bring about.
@@ -35,7 +40,7 @@ class Writer {
 Path numbered(const char* root, LogId log, uint64_t number, const char* suffix) {
     Path path = incarnation_directory(root, log);
     Path result;
-    Writer(result).text(path).text("/").number(number, 8, 10).text(suffix);
+    Writer(result).text(path).text("/").number(number, kDigits, 10).text(suffix);
     return result;
 }
 
@@ -60,6 +65,25 @@ Path incarnation_directory(const char* root, LogId log) {
 
 Path segment_path(const char* root, LogId log, uint64_t segment, bool slots) {
     return numbered(root, log, segment, slots ? ".slots" : ".pages");
+}
+
+Path packed_path(const char* root, LogId log, uint64_t segment, uint32_t number) {
+    Path path = numbered(root, log, segment, ".");
+    Path result;
+    Writer(result).text(path).number(number, 1, 10).text(kPackedSuffix);
+    return result;
+}
+
+bool is_packed_name(const char* name, uint64_t* segment, uint32_t* number) {
+    *segment = 0;
+    for (int digit = 0; digit < kDigits; ++digit, ++name) {
+        if (*name < '0' || *name > '9') return false;
+        *segment = *segment * 10 + static_cast<uint64_t>(*name - '0');
+    }
+    if (*name++ != '.' || *name < '0' || *name >= static_cast<char>('0' + kPackedNumbers))
+        return false;
+    *number = static_cast<uint32_t>(*name++ - '0');
+    return std::strcmp(name, kPackedSuffix) == 0;
 }
 
 Path index_path(const char* root, LogId log, uint32_t number) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "store/paths.h"
@@ -114,10 +115,19 @@ Result<std::optional<uint64_t>> SlotReader::copied_slot(const SlotClaim& claim) 
 }
 
 Result<void> SlotReader::page(const SlotClaim& claim, void* page) {
+    auto fits = [&] { return crc32c(0, page, kBlockBytes) == claim.page_crc; };
     sys::File* pages = TRY(segment(claim, false));
-    TRY(pages->read(page, kBlockBytes, claim.slot % kSlotsPerSegment * kBlockBytes));
-    if (crc32c(0, page, kBlockBytes) != claim.page_crc) return damaged_slot("page", claim);
-    return {};
+    auto read = pages->read(page, kBlockBytes, claim.slot % kSlotsPerSegment * kBlockBytes);
+    if (read.ok() && fits()) return {};
+    // It may be on its way there: then it is there at the latest now.
+    int result = packed_->read(*disk_, root_.c_str(), claim.log, claim.slot, page);
+    if (result == 0 && fits()) return {};
+    if (!read.ok()) return read;
+    if (result < 0 && result != -ENOENT && result != -EIO)
+        return errno_error(-result,
+                           fmt::format("look for page of slot {} in log {:016x}/{}", claim.slot,
+                                       claim.log.lineage, claim.log.incarnation));
+    return damaged_slot("page", claim);
 }
 
 Result<bool> SlotReader::is_gone(const SlotClaim& claim) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -11,6 +12,7 @@
 
 #include "base/result.h"
 #include "store/index_writer.h"
+#include "store/packed_reader.h"
 #include "store/restore_point.h"
 #include "sys/files.h"
 
@@ -50,8 +52,8 @@ class SlotReader {
     Result<void> page(const SlotClaim& claim, void* page);
     // Which slot of the same log it was copied from; nullopt if it is no copy, or not whole.
     Result<std::optional<uint64_t>> copied_slot(const SlotClaim& claim);
-    // Is there nothing where the slot should be? Then it was given back (give_back.h), or lost:
-    // that is for those to say who show it.
+    // Is there nothing where the slot should be? If it is not packed either, it was given back
+    // (give_back.h), or lost: that is for those to say who show it.
     Result<bool> is_gone(const SlotClaim& claim);
 
   private:
@@ -63,6 +65,7 @@ class SlotReader {
     sys::Disk* disk_;
     std::string root_;
     std::map<Key, sys::File> files_;
+    std::unique_ptr<PackedReader> packed_ = std::make_unique<PackedReader>();
     // Headers around the one that was asked for last: those of neighbours come next.
     std::vector<SlotHeader> window_;
     LogId window_log_;

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "store/packed_files.h"
 #include "store/paths.h"
 #include "store/power_loss_simulation.h"
 #include "store/verify.h"
@@ -37,10 +38,8 @@ std::optional<Simulation::Bit> Simulation::pick_bit(const ModelPoint& model) {
         IndexEntry entry = index->reader().entries(files)[random_.below(entries)];
         Location location{entry.location};
         LogId log = index->reader().sources()[location.source() - 1];
-        uint64_t segment = location.slot() / kSlotsPerSegment;
-        uint64_t place = location.slot() % kSlotsPerSegment;
-        return Bit{segment_path(kRoot, log, segment, false).text,
-                   (place * kBlockBytes + random_.below(kBlockBytes)) * 8 + random_.below(8)};
+        PagePlace place = place_of(disk_, kRoot, log, location.slot());
+        return Bit{place.path, (place.offset + random_.below(place.bytes)) * 8 + random_.below(8)};
     }
     std::vector<std::string> paths;
     walk(disk_, kRoot, paths);

@@ -10,9 +10,12 @@ namespace tarn::store::power_loss {
 
 namespace {
 
-// Every word of a page differs, so that no piece of a page can be taken for another piece.
+// Every word of a page differs, so that no piece of a page can be taken for another piece. Most
+// pages can be compressed, one in four cannot.
 uint64_t word_of(Stamp stamp, size_t index) {
-    return index == 0 ? stamp : stamp * 0x9e3779b97f4a7c15 + index * 0xff51afd7ed558ccd;
+    if (index == 0) return stamp;
+    if (stamp % 4 != 0) return stamp << 16 | index;
+    return stamp * 0x9e3779b97f4a7c15 + index * 0xff51afd7ed558ccd;
 }
 
 constexpr size_t kWords = kBlockBytes / sizeof(uint64_t);

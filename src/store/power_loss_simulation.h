@@ -1,10 +1,10 @@
 // power_loss_simulation.h: one run of the store against a disk that loses power, from one seed.
 //
 // A run makes lineages, writes, cuts and unlinks files, copies pages, seals, saves restore points,
-// branches, restarts and collects garbage, with other processes' steps in the middle of any of
-// these; the power goes at a change of the disk that the seed draws. Then everything that had been
-// promised must be there, everything that is there must be right, and the run goes on from it. The
-// oracle is a model in plain maps (power_loss_model.h).
+// branches, restarts, collects garbage and packs history, with other processes' steps in the middle
+// of any of these; the power goes at a change of the disk that the seed draws. Then everything that
+// had been promised must be there, everything that is there must be right, and the run goes on from
+// it. The oracle is a model in plain maps (power_loss_model.h).
 #pragma once
 
 #include <map>
@@ -45,6 +45,7 @@ class Simulation {
     uint64_t damage_found() const { return damage_found_; }
     uint64_t errors_served() const { return errors_served_; }
     uint64_t pages_copied() const { return pages_copied_; }
+    uint64_t pages_packed() const { return pages_packed_; }
 
   private:
     struct PowerOff {};
@@ -164,7 +165,7 @@ class Simulation {
     bool collecting_ = false, nested_ = false, stepping_ = false, space_limited_ = false,
          new_boundary_ = false, struck_before_step_ = false;
     uint64_t power_losses_ = 0, points_verified_ = 0, damage_found_ = 0, errors_served_ = 0,
-             pages_copied_ = 0;
+             pages_copied_ = 0, pages_packed_ = 0;
 };
 
 }  // namespace tarn::store::power_loss

@@ -384,7 +384,8 @@ void Simulation::forget_promises(const RestorePointId& newest) {
     }
 }
 
-// Some restore points go, and what only they showed is given back.
+// Some restore points go, what only they showed is given back, and what only older ones show is
+// packed.
 void Simulation::collect_garbage() {
     Live* live = pick_live();
     if (!live || collecting_) return;
@@ -416,10 +417,13 @@ void Simulation::collect_garbage() {
                 throw Broken{fmt::format("garbage collection took restore point {}/{}", number,
                                          restore_point)};
     if (!listed->empty()) forget_promises(listed->back());
-    GiveBack give_back;
-    auto given = give_back.run(*store_, id, *spans);
+    GiveBack give_back(PackingLimits{1});
+    std::optional<GiveBack::Branched> branched;
+    if (!random_.one_in(4)) branched.emplace(thinned);
+    auto given = give_back.run(*store_, id, *spans, branched);
     adopt_state(*live);
-    if (!given.ok()) return must(given, "give space back");
+    if (!given.ok()) return must(std::move(given).error(), "give space back");
+    pages_packed_ += *given;
     read_all(*live);
 }
 

@@ -29,7 +29,7 @@ constexpr size_t kSites = static_cast<size_t>(SyncSite::count_);
 struct Totals {
     uint64_t syncs[kSites] = {};
     uint64_t power_losses = 0, points_verified = 0, damage_found = 0, errors_served = 0,
-             pages_copied = 0;
+             pages_copied = 0, pages_packed = 0;
 };
 
 std::string run_one(uint64_t seed, const Options& options, Totals& totals) {
@@ -42,6 +42,7 @@ std::string run_one(uint64_t seed, const Options& options, Totals& totals) {
     totals.damage_found += simulation.damage_found();
     totals.errors_served += simulation.errors_served();
     totals.pages_copied += simulation.pages_copied();
+    totals.pages_packed += simulation.pages_packed();
     return problem;
 }
 
@@ -77,6 +78,7 @@ int run_all(uint64_t from, uint64_t seeds) {
            fmt::format("{} power losses, {} restore points verified after them",
                        totals.power_losses, totals.points_verified));
     report(totals.pages_copied > 10 * seeds, fmt::format("{} pages copied", totals.pages_copied));
+    report(totals.pages_packed > seeds, fmt::format("{} pages packed", totals.pages_packed));
     for (size_t i = 0; i < kSites; ++i) {
         auto site = static_cast<SyncSite>(i);
         std::string name = sys::sync_site_name(site);

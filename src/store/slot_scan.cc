@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
-#include <optional>
 #include <set>
+#include <string_view>
 
 #include "store/paths.h"
 #include "sys/files.h"
@@ -82,16 +82,21 @@ Result<void> scan_slots(sys::Disk& disk, const char* root, LogId log, uint64_t f
     return {};
 }
 
+std::optional<uint64_t> segment_in(const std::string& name) {
+    uint64_t number = 0;
+    uint32_t packed = 0;
+    if (is_packed_name(name.c_str(), &number, &packed)) return number;
+    auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
+    std::string_view suffix = end;
+    if (failure != std::errc() || (suffix != ".slots" && suffix != ".pages")) return std::nullopt;
+    return number;
+}
+
 Result<std::vector<uint64_t>> segments_of(sys::Disk& disk, const char* root, LogId log) {
     std::set<uint64_t> numbers;
     for (const std::string& name :
-         TRY(sys::list_names(disk, incarnation_directory(root, log).text))) {
-        uint64_t number = 0;
-        auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
-        std::string_view suffix = end;
-        if (failure == std::errc() && (suffix == ".slots" || suffix == ".pages"))
-            numbers.insert(number);
-    }
+         TRY(sys::list_names(disk, incarnation_directory(root, log).text)))
+        if (auto segment = segment_in(name)) numbers.insert(*segment);
     return std::vector<uint64_t>(numbers.begin(), numbers.end());
 }
 

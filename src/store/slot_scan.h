@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -25,6 +27,8 @@ Result<void> scan_slots(sys::Disk& disk, const char* root, LogId log, uint64_t f
                         std::vector<uint64_t>& holes,
                         const std::function<void(const SlotHeader&)>& visit);
 
+// The segment that a file of a log's directory is of; nullopt if it is of none.
+std::optional<uint64_t> segment_in(const std::string& name);
 // The segments that the log has files of, by the names in its directory.
 Result<std::vector<uint64_t>> segments_of(sys::Disk& disk, const char* root, LogId log);
 

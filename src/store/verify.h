@@ -1,7 +1,7 @@
 // verify.h: reads everything that restore points rest on, and trusts none of it.
 //
-// It shares no code with the read path of PageLog but the index look-up: what both call good is
-// good.
+// It shares no code with the read path of PageLog but the look-ups in indexes and packed files:
+// what both call good is good.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "store/index_writer.h"
+#include "store/packed_files.h"
+#include "store/point_reader.h"
 
 namespace tarn::store {
 
@@ -130,12 +132,43 @@ void Walk::end_unlisted(const std::vector<FileRecord>& files, uint32_t at) {
     }
 }
 
+// Of the history of a segment whose packed file is damaged: were it taken for whole pages, restore
+// points would go that have room.
+constexpr uint32_t kGuessedBytes = 1024;
+
+Result<void> put_packed_sizes(const Store& store, uint64_t lineage, VersionSpans& spans) {
+    std::map<std::pair<uint32_t, uint64_t>, std::vector<uint16_t>> sizes;
+    const char* root = store.root().c_str();
+    for (uint32_t incarnation : TRY(store.incarnations(lineage))) {
+        LogId log{lineage, incarnation};
+        for (const auto& [segment, numbers] : TRY(packed_numbers(store.disk(), root, log)))
+            for (uint32_t number : numbers) {
+                auto packed = open_packed(store.disk(), root, log, segment, number);
+                if (!packed.ok() && !is_damage(packed.error())) return std::move(packed).error();
+                auto& of_segment = sizes[{incarnation, segment}];
+                of_segment.resize(kSlotsPerSegment, packed.ok() ? 0 : kGuessedBytes);
+                if (!packed.ok()) continue;
+                for (const PackedEntry& entry : packed->entries)
+                    of_segment[entry.place] = entry.bytes;
+            }
+    }
+    if (sizes.empty()) return {};
+    for (VersionSpan& span : spans.spans) {
+        if (span.last + 1 == spans.points.size()) continue;
+        auto found = sizes.find({span.incarnation, span.slot / kSlotsPerSegment});
+        uint16_t size = found == sizes.end() ? 0 : found->second[span.slot % kSlotsPerSegment];
+        if (size > 0) span.bytes = size;
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<VersionSpans> version_spans(const Store& store, std::vector<RestorePointId> points) {
     VersionSpans found;
     found.points = std::move(points);
     TRY_CTX(Walk(store, found).run(), "look which restore points see what");
+    if (!found.points.empty()) TRY(put_packed_sizes(store, found.points.back().log.lineage, found));
     return found;
 }
 

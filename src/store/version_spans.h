@@ -20,7 +20,7 @@ struct VersionSpan {
     uint32_t incarnation = 0;
     uint32_t first = 0;
     uint32_t last = 0;
-    uint32_t bytes = kBlockBytes;  // that the slot takes on disk
+    uint32_t bytes = kBlockBytes;  // that the slot's page takes on disk: less where it is packed
     uint64_t slot = 0;
 };
 static_assert(sizeof(VersionSpan) == 24, "a large history has hundreds of millions of them");
@@ -30,8 +30,8 @@ struct VersionSpans {
     std::vector<VersionSpan> spans;
 };
 
-// Reads the restore points and each of their indexes (once, as long as one restore point follows
-// the other). An error if one cannot be read: then nothing is known.
+// Reads the restore points, the entries of packed files, and each of the indexes (once, as long as
+// one restore point follows the other). An error if one cannot be read: then nothing is known.
 Result<VersionSpans> version_spans(const Store& store, std::vector<RestorePointId> points);
 
 }  // namespace tarn::store

@@ -40,7 +40,7 @@ Result<void> write_beside_and_rename(Disk& disk, const std::string& path, const 
 // Puts synced bytes in place of what is at `path`, by a name that is not durable yet.
 Result<void> put_in_place(Disk& disk, const std::string& path, std::string_view bytes,
                           SyncSite data) {
-    std::string beside = path + ".tmp";
+    std::string beside = path + std::string(kUnfinishedSuffix);
     auto written = write_beside_and_rename(disk, path, beside, bytes, data);
     // Nobody looks at a leftover, and the next attempt begins by emptying it.
     if (!written) disk.unlink(beside.c_str());

@@ -13,6 +13,9 @@
 
 namespace tarn::sys {
 
+// Of a file's name while it is being written.
+inline constexpr std::string_view kUnfinishedSuffix = ".tmp";
+
 // An open file that is closed with the object.
 class File {
   public:

@@ -38,6 +38,9 @@ class Store:
         (self.relation,), = server.query(primary("app"), "SELECT pg_relation_filepath('t')")
         self.checkpoint()
         server.query(primary("app"), "UPDATE t SET body = 'second'")
+        server.query(primary("app"), "CREATE TABLE history AS SELECT n, repeat('x', 1000) AS body FROM generate_series(1, 4000) n")
+        self.checkpoint()
+        server.query(primary("app"), "UPDATE history SET body = repeat('y', 1000)")  # enough to be packed
         self.checkpoint()
         (lsn,), = server.query(primary("app"), "SELECT pg_current_wal_flush_lsn()::text")
         do = server.client.api_client.do
@@ -48,6 +51,7 @@ class Store:
             admin.execute("SELECT pg_switch_wal()")
         self.checkpoint()  # nothing replays what lies before it: it is compressed
         store = server.data / "store"
+        processes.wait_until(lambda: list(store.rglob("*.packed")), "history packed")
         processes.wait_until(lambda: list(store.rglob("wal_archive/*.zst")) and not list(store.rglob("wal_archive/" + "?" * 24)),
                              "archived WAL compressed, and the plain segments gone")
         backup.take(server, str(directory / "backup"))
@@ -75,7 +79,7 @@ class Store:
 
     def files(self):
         """Every file of the store and of the records that has a format, and the others of the fixture."""
-        skipped = {"lock", "history.lock"}
+        skipped = {"lock", "history.lock", "packing.lock"}
         below = [p for top in ("store", "records") for p in (self.server.data / top).rglob("*")]
         return [p for p in below + self.extra if p.is_file() and p.name not in skipped and not p.name.startswith("dropped-")]
 
@@ -135,10 +139,14 @@ def test_a_block_and_its_versions(store):
     assert len(versions) >= 2 and all(row["bytes"] == "good" for row in versions), found
     pages = []
     for row in versions:
+        if "packed_into" in row:
+            assert row["file"].endswith(".packed") and 0 < row["packed_into"] < 8192
+            continue
         with open(row["file"], "rb") as file:
             file.seek(row["byte"])
             pages.append(file.read(8192))
-    assert any(b"second" in page for page in pages) and any(b"second" not in page for page in pages)
+    assert any(b"second" in page for page in pages)
+    assert any(b"second" not in page for page in pages) or len(pages) < len(versions), "the first one, packed or not"
 
 
 def test_every_format_live_and_dead_and_damaged(store, tmp_path):

@@ -1,8 +1,9 @@
 """What a branch's history costs, who pins it, and whether it is whole: in its status, `tarn status` and the log."""
 
+import pytest
+import struct
 import subprocess
 
-import pytest
 from databricks.sdk.service.postgres import (Branch, BranchSpec, Duration, FieldMask, Project, ProjectSpec, Snapshot,
                                              SnapshotSpec)
 from harness import processes, verify
@@ -48,15 +49,19 @@ def checkpoint(server, project, lineage):
     processes.wait_until(lambda: len(list(lineage.rglob("*.restore"))) != before, "the restore point of a checkpoint")
 
 
-def pages_of(lineage):
-    """How many slots of its log hold a page."""
+def bytes_of_pages(lineage):
+    """What the pages of its log take, packed or not."""
     zeros = bytes(BLOCK)
-    count = 0
+    total = 0
     for path in lineage.glob("*/*.pages"):
         with path.open("rb") as file:
             while page := file.read(BLOCK):
-                count += page != zeros
-    return count
+                total += BLOCK * (page != zeros)
+    for path in lineage.glob("*/*.packed"):
+        content = path.read_bytes()
+        count, = struct.unpack_from("<I", content, 28)
+        total += sum(packed for _, packed, _ in struct.iter_unpack("<HHI", content[1072:1072 + 8 * count]))
+    return total
 
 
 def wal_bytes_of(lineage):
@@ -95,8 +100,10 @@ def test_what_history_takes_and_who_pins_it_is_told_to_the_byte(own):
     own.query(primary("costs"), "UPDATE t SET s = repeat('y', 500)")
     checkpoint(own, "costs", lineage)
     own.query(primary("costs"), "UPDATE t SET s = repeat('z', 500)")
-    before = settled(own, "costs", lambda h: h["version_bytes"] > 200 * BLOCK)
-    before_pages = pages_of(lineage)
+    # x, which a branch and a snapshot began from, and y, which is packed.
+    before = settled(own, "costs", lambda h: 429 * BLOCK < h["version_bytes"] < 600 * BLOCK)
+    before_bytes = bytes_of_pages(lineage)
+    assert len(list(lineage.glob("*/*.packed"))) == 1
     history = before["history"]
     assert history["wal_bytes"] == wal_bytes_of(lineage)
     assert history["restore_points"] == len(list(lineage.rglob("*.restore")))
@@ -116,15 +123,15 @@ def test_what_history_takes_and_who_pins_it_is_told_to_the_byte(own):
         name="projects/costs", update_mask=FieldMask(field_mask=["spec.history_retention_duration"]),
         project=Project(spec=ProjectSpec(history_retention_duration=Duration(seconds=1)))))
     pinned = settled(own, "costs", lambda h: 0 < h["pinned_bytes"] < history["version_bytes"])
-    assert before_pages - pages_of(lineage) == (history["version_bytes"] - pinned["history"]["version_bytes"]) / BLOCK
-    pinned_pages = pages_of(lineage)
+    assert before_bytes - bytes_of_pages(lineage) == history["version_bytes"] - pinned["history"]["version_bytes"]
+    pinned_bytes = bytes_of_pages(lineage)
     own.client.api_client.do("DELETE", "/api/2.0/postgres/" + BRANCH.format("costs", "child"), query={"purge": "true"})
     own.client.api_client.do("DELETE", "/api/2.0/postgres/projects/costs/snapshots/snap")
     free = settled(own, "costs", lambda h: not [p for p in h["pins"] if p["pinned_by_count"]])
     assert free["history"]["pinned_bytes"] == 0
     freed = pinned["history"]["version_bytes"] - free["history"]["version_bytes"]
     assert freed >= pinned["history"]["pinned_bytes"] > 0
-    assert pinned_pages - pages_of(lineage) == freed / BLOCK
+    assert pinned_bytes - bytes_of_pages(lineage) == freed
 
 
 def flip(path, offset):
@@ -189,7 +196,7 @@ def test_a_restore_point_that_cannot_be_read_is_told_with_the_history(own):
     checkpoint(own, "stuck", lineage)
     failure = wait_for(own, "stuck", lambda s: "failure" in s["history"], "the failure")["history"]["failure"]
     assert point.name in failure or str(int(point.name.split(".")[0])) in failure, failure
-    assert "its history is not trimmed: " + failure in cli(own, "status").stdout
+    assert "looking after its history failed: " + failure in cli(own, "status").stdout
     flip(point, 100)
     wait_for(own, "stuck", lambda s: "failure" not in s["history"], "it is trimmed again")
 

@@ -10,6 +10,7 @@
 
 #include "backup/backup.h"
 #include "backup/restore.h"
+#include "compute/history_lock.h"
 #include "compute/layout.h"
 #include "compute/verify_store.h"
 #include "meta/meta.h"
@@ -197,6 +198,36 @@ TEST_P(BackupTest, KilledAnywhereTheNextOneGoesOn) {
     ASSERT_OK(back_up(again));
     EXPECT_LE(again.sent().objects, 1u) << "nothing has changed but, perhaps, the metadata";
     EXPECT_EQ(repository().ids()->size(), 2u);
+}
+
+// A page that moves from one file to the other meanwhile could be in neither.
+TEST_P(BackupTest, NothingIsPackedMeanwhile) {
+    if (GetParam() != 17) GTEST_SKIP() << "the same for all";
+    auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
+    ASSERT_OK(store);
+    auto lineages = store->lineages();
+    ASSERT_OK(lineages);
+    auto can_pack = [&] {
+        ActAs acting(user_);
+        auto alone = take_packing(*store, lineages->back());
+        EXPECT_TRUE(alone.ok());
+        return alone.ok() && alone->has_value();
+    };
+    EXPECT_TRUE(can_pack());
+    bool could_pack = false, was_asked = false;
+    auto to = repository();
+    auto done = backup::run_backup(to, {.data_directory = directory_,
+                                        .owner = user_,
+                                        .version = "test",
+                                        .replaces = "",
+                                        .progress = [&](const auto&) {
+                                            was_asked = true;
+                                            could_pack = could_pack || can_pack();
+                                        }});
+    ASSERT_OK(done);
+    EXPECT_TRUE(was_asked);
+    EXPECT_FALSE(could_pack);
+    EXPECT_TRUE(can_pack());
 }
 
 TEST_P(BackupTest, MetadataThatKnowsNoneOfTheBranchesIsNotSaved) {

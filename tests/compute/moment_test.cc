@@ -436,6 +436,41 @@ TEST_P(MomentTest, NothingGoesWhileSomebodyHoldsIt) {
     EXPECT_EQ(count_files(".restore"), 2u);
 }
 
+// Or a copy of the files, one after the other, could have a page in none of them.
+TEST_P(MomentTest, NothingIsPackedWhileSomebodyCopiesTheFiles) {
+    if (GetParam() != 17) GTEST_SKIP() << "the server's affair, whatever wrote the pages";
+    start_with_table();
+    Time begun = sys::real_clock().now();
+    value("ep-main",
+          "SELECT 1; CREATE TABLE wide AS SELECT n, repeat('x', 1000) AS body "
+          "FROM generate_series(1, 4000) n");
+    for (const char* letter : {"a", "b"}) {
+        value("ep-main", "CHECKPOINT");
+        value("ep-main", fmt::format("UPDATE wide SET body = repeat('{}', 1000)", letter));
+    }
+    ASSERT_OK(manager_->stop("ep-main"));
+    auto user = find_compute_user("");
+    ASSERT_OK(user);
+    ActAs acting(*user);
+    auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
+    ASSERT_OK(store);
+    uint64_t lineage = *parse_lineage_id(kRoot);
+    auto look_after = [&] {
+        store::Origins origins;
+        HistoryRounds rounds;
+        auto done =
+            trim_history(*store, lineage, begun, sys::real_clock().now(), {}, origins, rounds);
+        EXPECT_TRUE(done.ok()) << (done.ok() ? "" : done.error().text());
+        return count_files(".packed");
+    };
+    {
+        auto held = hold_packing(*store, lineage);
+        ASSERT_OK(held);
+        EXPECT_EQ(look_after(), 0u);
+    }
+    EXPECT_EQ(look_after(), 1u);
+}
+
 // What a restore set aside is not the new state's past, and is not taken for it.
 TEST_P(MomentTest, WhatWasSetAsideIsRefused) {
     start_with_table();
