@@ -22,7 +22,7 @@ from databricks.sdk.errors import DatabricksError, NotFound
 from databricks.sdk.service.postgres import (Branch, BranchSpec, Duration, FieldMask, Project, ProjectSpec, Snapshot,
                                              SnapshotSpec)
 from harness import backup, pgbench, processes, verify
-from harness.faults import needs_trace, traced
+from harness.faults import Gone, needs_trace, traced
 from harness.server import MAJORS, Server, primary
 from harness.workload import Ledger, amcheck
 
@@ -151,7 +151,7 @@ class Faults:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.backup("strace", "-f", "-y", "-o", self.calls, *inject)
         else:
-            with traced(self.process(victim), self.calls, *inject):
+            with self.traced(victim, inject):
                 for _ in range(3):
                     self.work()
                     if self.was_met():
@@ -159,6 +159,15 @@ class Faults:
         met = self.was_met()
         self.met[victim, calls.split(",")[0], what] += met
         print("met; " if met else "not met; ", end="", flush=True)
+
+    @contextlib.contextmanager
+    def traced(self, victim, inject):
+        with contextlib.ExitStack() as stack:
+            while True:  # a backend of the load or a compute that is done may go just then
+                with contextlib.suppress(Gone):
+                    stack.enter_context(traced(self.process(victim), self.calls, *inject))
+                    break
+            yield
 
     def was_met(self):
         said = self.calls.read_text(errors="replace") if self.calls.exists() else ""

@@ -4,19 +4,31 @@ import contextlib
 import functools
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 
+class Gone(RuntimeError):
+    """The process ended before strace was there."""
+
+
+def runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 @contextlib.contextmanager
 def traced(pid, output, *arguments):
-    """strace on a running process, from when it has attached on."""
+    """strace on a running process, from when it has attached on. Gone if it runs no more."""
     tracer = subprocess.Popen(["strace", "-f", "-y", "-s", "256", "-o", str(output), *arguments, "-p", str(pid)],
                               stderr=subprocess.PIPE, text=True)
     said = tracer.stderr.readline()
     if "attached" not in said:
         tracer.wait()
-        raise RuntimeError(f"strace: {said}")
+        raise (RuntimeError if runs(pid) else Gone)(f"strace: {said}")
     try:
         yield
     finally:
