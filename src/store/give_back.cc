@@ -145,29 +145,13 @@ Result<void> remove_segments(const Store& store, LogId log, const std::set<uint6
 
 }  // namespace
 
-Result<bool> GiveBack::settle(const Store& store, LogId log, uint64_t number, SegmentPacker packer,
-                              const Uses& uses, Segment& segment, uint32_t& pages) const {
-    sys::Disk& disk = store.disk();
-    std::string pages_path = segment_path(store.root().c_str(), log, number, false).text;
-    std::string slots_path = segment_path(store.root().c_str(), log, number, true).text;
-    std::vector<bool> free;
-    for (Use use : uses) free.push_back(use == Use::none);
-    TRY(punch(disk, pages_path, free, 1, kBlockBytes, segment.pages));
-    TRY(punch(disk, slots_path, free, kHeadersAUnit, kHeadersAUnit * sizeof(SlotHeader),
-              segment.headers));
-    if (!packer.has_files() && !has_history(uses)) return true;
-    if (pages == 0) return false;
-    // Where a page that was packed would take its place still, nothing is won.
-    if (!TRY(makes_holes(disk, pages_path))) return true;
-    auto moved = packer.run(uses, limits_.least_pages, pages);
-    // What is free now may suffice when something has changed.
-    if (!moved.ok() && moved.error().code() == Code::no_space) return true;
-    if (!moved.ok()) return std::move(moved).error();
-    if (TRY(is_poisoned(store, log))) return false;
-    for (size_t at = 0; at < free.size(); ++at) free[at] = free[at] || (*moved)[at];
-    TRY(punch(disk, pages_path, free, 1, kBlockBytes, segment.pages));
-    return pages > 0;
-}
+struct GiveBack::Round {
+    const Store& store;
+    Logs logs;
+    uint32_t pages;                     // that may still be packed
+    bool synced = false;                // no power cut brings back what has gone
+    std::optional<Error> failure = {};  // the first; it keeps no other segment from its turn
+};
 
 Result<uint64_t> GiveBack::run(const Store& store, uint64_t lineage, const VersionSpans& spans,
                                const std::optional<Branched>& branched) {
@@ -175,48 +159,82 @@ Result<uint64_t> GiveBack::run(const Store& store, uint64_t lineage, const Versi
     // Without it, it is not known what the running incarnation may have in hand.
     if (spans.points.empty() || !std::binary_search(left.begin(), left.end(), spans.points.back()))
         return uint64_t{0};
-    Logs logs = TRY_CTX(look_at_uses(store, spans, left, branched),
-                        "give space back of lineage {:016x}", lineage);
     const uint32_t most = branched ? limits_.pages_a_round : 0;
-    uint32_t pages = most;
-    bool synced = false;
-    std::optional<Error> failure;
-    const char* root = store.root().c_str();
+    Round round{store,
+                TRY_CTX(look_at_uses(store, spans, left, branched),
+                        "give space back of lineage {:016x}", lineage),
+                most};
     for (uint32_t incarnation : TRY(store.incarnations(lineage))) {
         LogId log{lineage, incarnation};
-        if (log > logs.newest) break;
-        if (TRY(is_poisoned(store, log))) continue;
-        std::set<uint64_t> unused;
-        auto numbers = TRY(packed_numbers(store.disk(), root, log));
-        for (uint64_t segment : TRY(segments_of(store.disk(), root, log))) {
-            uint64_t end = kSlotsPerSegment;
-            if (log == logs.newest) {
-                uint64_t begin = segment * kSlotsPerSegment;
-                end = std::clamp(logs.newest_end, begin, begin + kSlotsPerSegment) - begin;
-            }
-            Uses& uses = segment_of(logs, log, segment * kSlotsPerSegment);
-            std::fill(uses.begin() + static_cast<ptrdiff_t>(end), uses.end(), Use::plain);
-            uint64_t checksum = uint64_t{crc32c(0, uses.data(), uses.size())} << 32 | end;
-            auto known = segments_.find({log, segment});
-            if (known != segments_.end() && known->second.settled == checksum) continue;
-            if (!synced) TRY(sync_names(store, lineage));
-            synced = true;
-            if (std::all_of(uses.begin(), uses.end(), [](Use use) { return use == Use::none; })) {
-                unused.insert(segment);
-                segments_.erase({log, segment});
-                continue;
-            }
-            // A segment that cannot be packed keeps no other one from being looked at.
-            Segment& kept = segments_[{log, segment}];
-            SegmentPacker packer(store.disk(), root, log, segment, numbers[segment]);
-            auto settled = settle(store, log, segment, std::move(packer), uses, kept, pages);
-            kept.settled = settled.ok() && *settled ? std::optional(checksum) : std::nullopt;
-            if (!settled.ok() && !failure) failure = std::move(settled).error();
-        }
-        TRY(remove_segments(store, log, unused));
+        if (log > round.logs.newest) break;
+        if (!TRY(is_poisoned(store, log))) TRY(look_at_log(round, log));
     }
-    if (failure) return *failure;
-    return uint64_t{most - pages};
+    if (round.failure) return *round.failure;
+    return uint64_t{most - round.pages};
+}
+
+Result<void> GiveBack::look_at_log(Round& round, LogId log) {
+    const char* root = round.store.root().c_str();
+    auto numbers = TRY(packed_numbers(round.store.disk(), root, log));
+    std::set<uint64_t> unused;
+    for (uint64_t segment : TRY(segments_of(round.store.disk(), root, log))) {
+        SegmentPacker packer(round.store.disk(), root, log, segment, numbers[segment]);
+        bool is_unused = TRY(look_at_segment(round, log, segment, std::move(packer)));
+        if (is_unused) unused.insert(segment);
+    }
+    return remove_segments(round.store, log, unused);
+}
+
+// Answers whether nobody shows anything of it.
+Result<bool> GiveBack::look_at_segment(Round& round, LogId log, uint64_t segment,
+                                       SegmentPacker packer) {
+    uint64_t end = kSlotsPerSegment;
+    if (log == round.logs.newest) {
+        uint64_t begin = segment * kSlotsPerSegment;
+        end = std::clamp(round.logs.newest_end, begin, begin + kSlotsPerSegment) - begin;
+    }
+    Uses& uses = segment_of(round.logs, log, segment * kSlotsPerSegment);
+    std::fill(uses.begin() + static_cast<ptrdiff_t>(end), uses.end(), Use::plain);
+    uint64_t checksum = uint64_t{crc32c(0, uses.data(), uses.size())} << 32 | end;
+    auto known = segments_.find({log, segment});
+    if (known != segments_.end() && known->second.settled == checksum) return false;
+    if (!round.synced) TRY(sync_names(round.store, log.lineage));
+    round.synced = true;
+    if (std::all_of(uses.begin(), uses.end(), [](Use use) { return use == Use::none; })) {
+        segments_.erase({log, segment});
+        return true;
+    }
+    Segment& kept = segments_[{log, segment}];
+    auto settled = settle(round, log, segment, std::move(packer), uses, kept);
+    kept.settled = settled.ok() && *settled ? std::optional(checksum) : std::nullopt;
+    if (!settled.ok() && !round.failure) round.failure = std::move(settled).error();
+    return false;
+}
+
+// Answers whether the segment is as it should be.
+Result<bool> GiveBack::settle(Round& round, LogId log, uint64_t number, SegmentPacker packer,
+                              const Uses& uses, Segment& segment) const {
+    sys::Disk& disk = round.store.disk();
+    const char* root = round.store.root().c_str();
+    std::string pages = segment_path(root, log, number, false).text;
+    std::string slots = segment_path(root, log, number, true).text;
+    std::vector<bool> free;
+    for (Use use : uses) free.push_back(use == Use::none);
+    TRY(punch(disk, pages, free, 1, kBlockBytes, segment.pages));
+    TRY(punch(disk, slots, free, kHeadersAUnit, kHeadersAUnit * sizeof(SlotHeader),
+              segment.headers));
+    if (!packer.has_files() && !has_history(uses)) return true;
+    if (round.pages == 0) return false;
+    // Where a page that was packed would take its place still, nothing is won.
+    if (!TRY(makes_holes(disk, pages))) return true;
+    auto moved = packer.run(uses, limits_.least_pages, round.pages);
+    // What is free now may suffice when something has changed.
+    if (!moved.ok() && moved.error().code() == Code::no_space) return true;
+    if (!moved.ok()) return std::move(moved).error();
+    if (TRY(is_poisoned(round.store, log))) return false;
+    for (size_t at = 0; at < free.size(); ++at) free[at] = free[at] || (*moved)[at];
+    TRY(punch(disk, pages, free, 1, kBlockBytes, segment.pages));
+    return round.pages > 0;
 }
 
 }  // namespace tarn::store

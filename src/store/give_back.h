@@ -45,15 +45,17 @@ class GiveBack {
                          const std::optional<Branched>& branched);
 
   private:
+    struct Round;
     // What is known of a segment.
     struct Segment {
         std::optional<uint64_t> settled;   // a checksum of what stayed, when it was as it should be
         std::vector<bool> pages, headers;  // holes that were made, in their units
     };
 
-    // Answers whether the segment is as it should be. At most `pages` are packed, which it lowers.
-    Result<bool> settle(const Store& store, LogId log, uint64_t number, SegmentPacker packer,
-                        const Uses& uses, Segment& segment, uint32_t& pages) const;
+    Result<void> look_at_log(Round& round, LogId log);
+    Result<bool> look_at_segment(Round& round, LogId log, uint64_t segment, SegmentPacker packer);
+    Result<bool> settle(Round& round, LogId log, uint64_t number, SegmentPacker packer,
+                        const Uses& uses, Segment& segment) const;
 
     PackingLimits limits_;
     std::map<std::pair<LogId, uint64_t>, Segment> segments_;
