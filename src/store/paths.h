@@ -25,7 +25,7 @@ Path lineage_directory(const char* root, uint64_t lineage);
 Path incarnation_directory(const char* root, LogId log);
 Path segment_path(const char* root, LogId log, uint64_t segment, bool slots);
 // Of page versions that only older restore points show (packed_reader.h). A segment has one at a
-// time, under a number that no other one of the segment has; after a crash two.
+// time, under a number that no other one of the segment has; after crashes more.
 constexpr uint32_t kPackedNumbers = 3;
 Path packed_path(const char* root, LogId log, uint64_t segment, uint32_t number);
 // Is it the name of one of the segment's? Then *number is set.

@@ -64,21 +64,22 @@ Result<std::vector<SlotHeader>> SegmentPacker::read_headers() const {
     return headers;
 }
 
-// Those that are still shown. Of two of a place the one that is whole; a damaged one is better than
-// none, since it says what was lost.
+// Those that are still shown, but of the file `without`. Of two of a place the one that is whole; a
+// damaged one is better than none, since it says what was lost.
 Result<SegmentPacker::Packed> SegmentPacker::packed_pages(const std::vector<PackedFile>& files,
+                                                          std::optional<size_t> without,
                                                           const Uses& uses,
                                                           const std::vector<SlotHeader>& headers) {
     Packed packed;
     auto unpacker = std::make_unique<Unpacker>();
     alignas(8) char page[kBlockBytes];
-    for (const PackedFile& file : files)
-        for (const PackedEntry& entry : file.entries) {
-            if (uses[entry.place] == Use::none) continue;
+    for (size_t at = 0; at < files.size(); ++at)
+        for (const PackedEntry& entry : files[at].entries) {
+            if (at == without || uses[entry.place] == Use::none) continue;
             Page& known = packed[entry.place];
             if (known.whole) continue;
             std::string bytes(entry.bytes, '\0');
-            auto read = file.file.read(bytes.data(), bytes.size(), entry.offset);
+            auto read = files[at].file.read(bytes.data(), bytes.size(), entry.offset);
             if (!read.ok() && !is_damage(read.error())) return std::move(read).error();
             const SlotHeader& header = headers[entry.place];
             bool whole = read.ok() && entry.bytes > 0 && header.kind != SlotKind::none &&
@@ -149,20 +150,9 @@ std::string SegmentPacker::encode(const Packed& packed) const {
     return file;
 }
 
-// The new one is durable before the old ones go.
-Result<void> SegmentPacker::replace(const Packed& packed) {
-    std::vector<uint32_t> old = std::exchange(numbers_, {});
-    uint32_t number = 0;
-    while (std::find(old.begin(), old.end(), number) != old.end()) ++number;
-    if (!packed.empty() && number >= kPackedNumbers)
-        return error(Code::data_loss, "pack {}: there are {} files of it, and never more than two",
-                     packed_path(root_, log_, segment_, 0).text, old.size());
-    if (!packed.empty())
-        TRY(create_beside_log(disk_, root_, log_, packed_path(root_, log_, segment_, number).text,
-                              encode(packed), sys::SyncSite::packed_data,
-                              sys::SyncSite::packed_directory));
-    for (uint32_t each : old) {
-        Path path = packed_path(root_, log_, segment_, each);
+Result<void> SegmentPacker::remove(const std::vector<uint32_t>& numbers) const {
+    for (uint32_t number : numbers) {
+        Path path = packed_path(root_, log_, segment_, number);
         int result = disk_.unlink(path);
         if (result < 0 && result != -ENOENT)
             return errno_error(-result, fmt::format("remove {}", path.text));
@@ -170,13 +160,55 @@ Result<void> SegmentPacker::replace(const Packed& packed) {
     return {};
 }
 
+// The new one is durable before the old ones go.
+Result<void> SegmentPacker::replace(const Packed& packed) {
+    std::vector<uint32_t> old = std::exchange(numbers_, {});
+    uint32_t number = 0;
+    while (std::find(old.begin(), old.end(), number) != old.end()) ++number;
+    if (!packed.empty() && number >= kPackedNumbers)
+        return error(Code::data_loss, "pack {}: no two of its {} files make one",
+                     packed_path(root_, log_, segment_, 0).text, old.size());
+    if (!packed.empty())
+        TRY(create_beside_log(disk_, root_, log_, packed_path(root_, log_, segment_, number).text,
+                              encode(packed), sys::SyncSite::packed_data,
+                              sys::SyncSite::packed_directory));
+    return remove(old);
+}
+
+// A power loss may undo the removal of files whose pages another one has. They go again, and for
+// good, before one more is made: or there would be ever more of them.
+Result<void> SegmentPacker::drop_needless(std::vector<PackedFile>& files, const Uses& uses,
+                                          const std::vector<SlotHeader>& headers) {
+    std::vector<uint32_t> needless;
+    for (size_t at = 0; at < files.size() && files.size() > 1;) {
+        Packed elsewhere = TRY(packed_pages(files, at, uses, headers));
+        bool is_needless = std::all_of(
+            files[at].entries.begin(), files[at].entries.end(), [&](const PackedEntry& entry) {
+                auto found = elsewhere.find(entry.place);
+                return uses[entry.place] == Use::none || entry.bytes == 0 ||
+                       (found != elsewhere.end() && found->second.whole);
+            });
+        if (!is_needless) {
+            ++at;
+            continue;
+        }
+        needless.push_back(numbers_[at]);
+        files.erase(files.begin() + static_cast<ptrdiff_t>(at));
+        numbers_.erase(numbers_.begin() + static_cast<ptrdiff_t>(at));
+    }
+    if (needless.empty()) return {};
+    TRY(remove(needless));
+    return sync_log_directory(disk_, root_, log_);
+}
+
 Result<std::vector<bool>> SegmentPacker::run(const Uses& uses, uint32_t least_pages,
                                              uint32_t& pages) {
     auto files = TRY(load());
     std::vector<bool> moved(kSlotsPerSegment);
+    if (files.size() > 1) TRY(drop_needless(files, uses, TRY(read_headers())));
     if (!is_worth_it(files, uses, least_pages)) return moved;
     auto headers = TRY(read_headers());
-    Packed packed = TRY(packed_pages(files, uses, headers));
+    Packed packed = TRY(packed_pages(files, std::nullopt, uses, headers));
     TRY(add(packed, uses, headers, pages));
     TRY(replace(packed));
     for (const auto& [place, page] : packed) moved[place] = page.whole;

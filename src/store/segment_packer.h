@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,9 +56,13 @@ class SegmentPacker {
     using Packed = std::map<uint16_t, Page>;  // by place
 
     Result<std::vector<PackedFile>> load() const;
+    Result<void> drop_needless(std::vector<PackedFile>& files, const Uses& uses,
+                               const std::vector<SlotHeader>& headers);
+    Result<void> remove(const std::vector<uint32_t>& numbers) const;
     static bool is_worth_it(const std::vector<PackedFile>& files, const Uses& uses,
                             uint32_t least_pages);
-    static Result<Packed> packed_pages(const std::vector<PackedFile>& files, const Uses& uses,
+    static Result<Packed> packed_pages(const std::vector<PackedFile>& files,
+                                       std::optional<size_t> without, const Uses& uses,
                                        const std::vector<SlotHeader>& headers);
     Result<std::vector<SlotHeader>> read_headers() const;
     Result<void> add(Packed& packed, const Uses& uses, const std::vector<SlotHeader>& headers,

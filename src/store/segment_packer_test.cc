@@ -284,6 +284,23 @@ TEST_F(SegmentPackerTest, TwoFilesOfASegmentBecomeOne) {
     for (int each = 1; each <= 6; ++each) expect_whole(points[static_cast<size_t>(each) - 1], each);
 }
 
+// As power losses leave them that undo what has been removed.
+TEST_F(SegmentPackerTest, WhatAnotherFileHasTooGoesAgain) {
+    auto points = rounds(1, 3);
+    give_back();
+    std::string kept = good(sys::read_file(store_.disk(), packed_file(0)));
+    for (const RestorePoint& point : rounds(4, 6)) points.push_back(point);
+    give_back();
+    ASSERT_EQ(packed()[0], std::vector<uint32_t>{1});
+    std::string newest = good(sys::read_file(store_.disk(), packed_file(1)));
+    for (uint32_t number : {0u, 2u})
+        good(sys::write_scratch(store_.disk(), packed_file(number), kept));
+    give_back_anew();
+    EXPECT_EQ(packed()[0], std::vector<uint32_t>{1});
+    EXPECT_EQ(good(sys::read_file(store_.disk(), packed_file(1))), newest);
+    for (int each = 1; each <= 6; ++each) expect_whole(points[static_cast<size_t>(each) - 1], each);
+}
+
 // Before its place became a hole, as a crash leaves it.
 TEST_F(SegmentPackerTest, APageInItsSlotOutlivesADamagedPackedOne) {
     auto points = rounds(1, 3);
