@@ -30,23 +30,12 @@ bool is_named_by_others(const std::set<uint64_t>& by, uint64_t lineage) {
     return std::any_of(by.begin(), by.end(), [&](uint64_t each) { return each != lineage; });
 }
 
-Span replay_max_of(const MeasuredHistory& history) {
-    Span most{0};
-    std::optional<Span> last;
-    for (size_t at = 0; at < history.points.size(); ++at) {
-        if (!history.stays[at]) continue;
-        if (last) most = std::max(most, history.points[at].replay - *last);
-        last = history.points[at].replay;
-    }
-    return most;
-}
-
 }  // namespace
 
 HistoryCost cost_of(const MeasuredHistory& history, const store::Origins::Named& named) {
     HistoryCost cost;
     cost.measured = history.measured;
-    cost.replay_max = replay_max_of(history);
+    cost.replay_max = replay_max_of(history.points, history.stays);
     std::vector<bool> pinned(history.ids.size());
     std::map<uint32_t, size_t> pin_at;  // by the place of its restore point
     for (uint32_t at = 0; at < history.ids.size(); ++at) {

@@ -1,6 +1,7 @@
 #include "compute/thinning.h"
 
 #include <algorithm>
+#include <optional>
 #include <ranges>
 
 namespace tarn::compute {
@@ -73,17 +74,18 @@ std::vector<bool> with_the_youngest(const std::vector<bool>& stays, const std::v
     return with(static_cast<size_t>(first - places.begin()));
 }
 
+}  // namespace
+
 Span replay_max_of(const std::vector<HistoryPoint>& points, const std::vector<bool>& stays) {
-    Span most{0}, last{0};
+    Span most{0};
+    std::optional<Span> last;  // of the last one that stays
     for (size_t at = 0; at < points.size(); ++at) {
         if (!stays[at]) continue;
-        if (at > 0) most = std::max(most, points[at].replay - last);
+        if (last) most = std::max(most, points[at].replay - *last);
         last = points[at].replay;
     }
     return most;
 }
-
-}  // namespace
 
 HistoryLimits for_a_full_disk(HistoryLimits limits) {
     constexpr int kPart = 4;

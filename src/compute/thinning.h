@@ -60,6 +60,9 @@ HistoryLimits for_a_full_disk(HistoryLimits limits);
 using Stretches = std::map<std::pair<uint32_t, uint32_t>, uint64_t>;
 Stretches stretches_of(const store::VersionSpans& spans);
 
+// The worst estimate for a moment between two of those that stay.
+Span replay_max_of(const std::vector<HistoryPoint>& points, const std::vector<bool>& stays);
+
 struct Thinned {
     std::vector<bool> stays;  // one for each restore point
     uint64_t bytes = 0;  // of page versions that only older restore points than the newest show

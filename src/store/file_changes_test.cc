@@ -7,8 +7,8 @@
 #include <random>
 
 #include "store/lineage.h"
-#include "store/page_log.h"
 #include "store/test_directory.h"
+#include "store/test_log.h"
 
 namespace tarn::store {
 namespace {
@@ -23,23 +23,17 @@ using Contents = std::map<FileId, std::vector<int>>;
 class Side {
   public:
     Side(Store& store, uint64_t lineage, const RestorePoint* base, Contents contents)
-        : store_(store), contents_(std::move(contents)) {
+        : contents_(std::move(contents)) {
         good(store.create_lineage({lineage, base ? base->id : RestorePointId{}, {}}));
-        log_ = good(store.begin_incarnation(lineage));
-        good(store.create_map(log_, base));
-        good(store.finish_incarnation({log_, base ? base->id : RestorePointId{}, {}}));
-        if (base) base_ = *base;
-        mapped_.emplace(good(MappedMap::open(store.root(), log_)));
-        pages_.emplace(store.disk(), mapped_->map());
+        running_.emplace(store, lineage, base);
     }
-    ~Side() { pages_->close_descriptors(); }
 
     void change(std::mt19937& dice) {
         FileId id = kFiles[dice() % std::size(kFiles)];
         auto& blocks = contents_[id];
         if (dice() % 8 == 0 && !blocks.empty()) {
             auto left = static_cast<uint32_t>(dice() % blocks.size());
-            ASSERT_EQ(pages_->truncate(file(id), left), 0);
+            ASSERT_EQ(running_->pages().truncate(running_->file(id), left), 0);
             blocks.resize(left);
             return;
         }
@@ -48,40 +42,17 @@ class Side {
         int fill = static_cast<int>(dice() % 3) + 1;
         unsigned char page[kBlockBytes];
         std::fill(std::begin(page), std::end(page), static_cast<unsigned char>(fill));
-        const void* data = page;
-        ASSERT_EQ(pages_->write(file(id), block, &data, 1), 0);
-        pages_->map().grow_length(file(id), block + 1);
+        running_->write(id, block, page);
         if (blocks.size() <= block) blocks.resize(block + 1);
         blocks[block] = fill;
     }
 
-    RestorePoint seal() {
-        EXPECT_EQ(pages_->seal("control", 7, 1), 0);
-        ControlBuffer control;
-        pages_->map().read_control(&control);
-        RestorePoint point = good(store_.index_seal(log_, previous_ ? &*previous_ : nullptr,
-                                                    base_ ? &*base_ : nullptr, control.seal_slot));
-        add_live_files(point, pages_->map());
-        good(save(store_.disk(), store_.root().c_str(), point));
-        previous_ = point;
-        return point;
-    }
+    RestorePoint seal() { return running_->seal(); }
     const Contents& contents() const { return contents_; }
 
   private:
-    FileEntry* file(FileId id) {
-        bool created;
-        int failure;
-        return pages_->map().find_or_create(id, &created, &failure);
-    }
-
-    Store& store_;
     Contents contents_;
-    LogId log_;
-    std::optional<RestorePoint> base_;
-    std::optional<RestorePoint> previous_;
-    std::optional<MappedMap> mapped_;
-    std::optional<PageLog> pages_;
+    std::optional<TestLog> running_;
 };
 
 // The blocks that differ; all of them if the two are no one file (cut to nothing, it is another).

@@ -119,13 +119,6 @@ Result<void> sync_names(const Store& store, uint64_t lineage) {
     return {};
 }
 
-Result<void> remove(sys::Disk& disk, const std::string& path) {
-    int result = disk.unlink(path.c_str());
-    if (result < 0 && result != -ENOENT)
-        return errno_error(-result, fmt::format("remove {}", path));
-    return {};
-}
-
 bool has_history(const Uses& uses) {
     return std::find(uses.begin(), uses.end(), Use::history) != uses.end();
 }
@@ -138,7 +131,8 @@ Result<void> remove_segments(const Store& store, LogId log, const std::set<uint6
         bool unfinished = name.ends_with(sys::kUnfinishedSuffix);
         auto segment = segment_in(
             name.substr(0, name.size() - (unfinished ? sys::kUnfinishedSuffix.size() : 0)));
-        if (segment && unused.contains(*segment)) TRY(remove(store.disk(), directory + "/" + name));
+        if (segment && unused.contains(*segment))
+            TRY(sys::remove_tree(store.disk(), directory + "/" + name));
     }
     return {};
 }

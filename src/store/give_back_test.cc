@@ -6,9 +6,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "store/page_log.h"
 #include "store/paths.h"
 #include "store/test_directory.h"
+#include "store/test_log.h"
 #include "store/verify.h"
 
 namespace tarn::store {
@@ -23,44 +23,24 @@ struct GiveBackTest : testing::Test {
         good(store_.create_lineage({1, {}, {}}));
         begin(nullptr);
     }
-    ~GiveBackTest() override { pages_->close_descriptors(); }
 
     void begin(const RestorePoint* base) {
-        if (pages_) pages_->close_descriptors();
-        log_ = good(store_.begin_incarnation(1));
-        good(store_.create_map(log_, base));
-        good(store_.finish_incarnation({log_, base ? base->id : RestorePointId{}, {}}));
-        mapped_.emplace(good(MappedMap::open(store_.root(), log_)));
-        pages_.emplace(store_.disk(), mapped_->map());
-        base_ = base ? std::optional(*base) : std::nullopt;
-        previous_.reset();
+        running_.reset();
+        running_.emplace(store_, 1, base);
+        log_ = running_->id();
     }
     void write(FileId id, uint32_t block, int fill) {
-        bool created;
-        int failure;
-        FileEntry* file = pages_->map().find_or_create(id, &created, &failure);
         std::string page(kBlockBytes, static_cast<char>(fill));
-        const void* data = page.data();
-        ASSERT_EQ(pages_->write(file, block, &data, 1), 0);
-        pages_->map().grow_length(file, block + 1);
+        running_->write(id, block, page.data());
     }
     int read(uint32_t block) {
         std::string page(kBlockBytes, '\0');
         void* data = page.data();
-        int result = pages_->read(pages_->map().find(kFile), block, &data, 1);
+        PageLog& pages = running_->pages();
+        int result = pages.read(pages.map().find(kFile), block, &data, 1);
         return result < 0 ? result : page[0];
     }
-    RestorePoint seal() {
-        EXPECT_EQ(pages_->seal("control", 7, 1), 0);
-        ControlBuffer control;
-        pages_->map().read_control(&control);
-        RestorePoint point = good(store_.index_seal(log_, previous_ ? &*previous_ : nullptr,
-                                                    base_ ? &*base_ : nullptr, control.seal_slot));
-        add_live_files(point, pages_->map());
-        good(save(store_.disk(), store_.root().c_str(), point));
-        previous_ = point;
-        return point;
-    }
+    RestorePoint seal() { return running_->seal(); }
     std::vector<RestorePoint> rounds(int count) {
         std::vector<RestorePoint> points;
         for (int round = 1; round <= count; ++round) {
@@ -90,9 +70,7 @@ struct GiveBackTest : testing::Test {
     TestDirectory directory_;
     Store store_ = good(Store::open(sys::real_disk(), directory_.path() + "/store"));
     LogId log_;
-    std::optional<MappedMap> mapped_;
-    std::optional<PageLog> pages_;
-    std::optional<RestorePoint> base_, previous_;
+    std::optional<TestLog> running_;
     GiveBack give_back_;
 };
 
@@ -135,7 +113,8 @@ TEST_F(GiveBackTest, ADroppedFileGoesWithTheLastRestorePointThatListsIt) {
     for (uint32_t block = 0; block < kBlocks; ++block) write(kDropped, block, 7);
     auto points = rounds(1);
     uint64_t before = allocated(log_, 0, false);
-    pages_->map().unlink(pages_->map().find(kDropped));
+    PageMap& map = running_->pages().map();
+    map.unlink(map.find(kDropped));
     seal();
     thin({});
     EXPECT_EQ(allocated(log_, 0, false), before) << "the first restore point still lists it";

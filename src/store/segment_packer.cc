@@ -4,7 +4,6 @@
 #include <zstd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -151,12 +150,8 @@ std::string SegmentPacker::encode(const Packed& packed) const {
 }
 
 Result<void> SegmentPacker::remove(const std::vector<uint32_t>& numbers) const {
-    for (uint32_t number : numbers) {
-        Path path = packed_path(root_, log_, segment_, number);
-        int result = disk_.unlink(path);
-        if (result < 0 && result != -ENOENT)
-            return errno_error(-result, fmt::format("remove {}", path.text));
-    }
+    for (uint32_t number : numbers)
+        TRY(sys::remove_tree(disk_, packed_path(root_, log_, segment_, number).text));
     return {};
 }
 

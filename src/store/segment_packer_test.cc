@@ -15,6 +15,7 @@
 #include "store/page_log.h"
 #include "store/slot_scan.h"
 #include "store/test_directory.h"
+#include "store/test_log.h"
 #include "store/verify.h"
 
 namespace tarn::store {
@@ -29,17 +30,10 @@ struct SegmentPackerTest : testing::Test {
         good(store_.create_lineage({1, {}, {}}));
         begin(1, nullptr);
     }
-    ~SegmentPackerTest() override { pages_->close_descriptors(); }
 
     void begin(uint64_t lineage, const RestorePoint* base) {
-        if (pages_) pages_->close_descriptors();
-        log_ = good(store_.begin_incarnation(lineage));
-        good(store_.create_map(log_, base));
-        good(store_.finish_incarnation({log_, base ? base->id : RestorePointId{}, {}}));
-        mapped_.emplace(good(MappedMap::open(store_.root(), log_)));
-        pages_ = std::make_unique<PageLog>(store_.disk(), mapped_->map());
-        previous_.reset();
-        base_ = base ? std::optional(*base) : std::nullopt;
+        running_.reset();
+        running_.emplace(store_, lineage, base);
     }
     static std::string page_of(int round, uint32_t block, bool noise) {
         std::string page(kBlockBytes, ' ');
@@ -53,27 +47,10 @@ struct SegmentPackerTest : testing::Test {
         return page;
     }
     void write(int round, uint32_t blocks, bool noise = false) {
-        bool created;
-        int failure;
-        FileEntry* file = pages_->map().find_or_create(kFile, &created, &failure);
-        for (uint32_t block = 0; block < blocks; ++block) {
-            std::string page = page_of(round, block, noise);
-            const void* data = page.data();
-            ASSERT_EQ(pages_->write(file, block, &data, 1), 0);
-        }
-        pages_->map().grow_length(file, blocks);
+        for (uint32_t block = 0; block < blocks; ++block)
+            running_->write(kFile, block, page_of(round, block, noise).data());
     }
-    RestorePoint seal() {
-        EXPECT_EQ(pages_->seal("control", 7, 1), 0);
-        ControlBuffer control;
-        pages_->map().read_control(&control);
-        RestorePoint point = good(store_.index_seal(log_, previous_ ? &*previous_ : nullptr,
-                                                    base_ ? &*base_ : nullptr, control.seal_slot));
-        add_live_files(point, pages_->map());
-        good(save(store_.disk(), store_.root().c_str(), point));
-        previous_ = point;
-        return point;
-    }
+    RestorePoint seal() { return running_->seal(); }
     RestorePoint round(int round, bool noise = false) {
         write(round, kBlocks, noise);
         return seal();
@@ -140,14 +117,27 @@ struct SegmentPackerTest : testing::Test {
         good(store_.remove_lineage(lineage));
     }
 
+    // Of the rounds from the first one on.
+    void expect_whole(const std::vector<RestorePoint>& points) {
+        for (size_t at = 0; at < points.size(); ++at)
+            expect_whole(points[at], static_cast<int>(at) + 1);
+    }
+    // Six rounds, packed after the third and again; the first packed file, which is gone by then.
+    std::vector<RestorePoint> pack_twice(std::string& first) {
+        auto points = rounds(1, 3);
+        give_back();
+        first = good(sys::read_file(store_.disk(), packed_file(0)));
+        for (const RestorePoint& point : rounds(4, 6)) points.push_back(point);
+        give_back();
+        EXPECT_EQ(packed()[0], std::vector<uint32_t>{1});
+        return points;
+    }
+
     static constexpr LogId kLog{1, 1};
     static constexpr uint64_t kRound = kBlocks * kBlockBytes;
     TestDirectory directory_;
     Store store_ = good(Store::open(sys::real_disk(), directory_.path() + "/store"));
-    LogId log_;
-    std::optional<MappedMap> mapped_;
-    std::unique_ptr<PageLog> pages_;
-    std::optional<RestorePoint> base_, previous_;
+    std::optional<TestLog> running_;
     GiveBack give_back_;
     uint64_t last_lineage_ = 1;
 };
@@ -158,7 +148,7 @@ TEST_F(SegmentPackerTest, HistoryTakesLittleAndIsReadAsItWas) {
     give_back();
     EXPECT_LT(allocated(), before - 2 * kRound);
     ASSERT_EQ(packed()[0].size(), 1u);
-    for (int each = 1; each <= 4; ++each) expect_whole(points[static_cast<size_t>(each) - 1], each);
+    expect_whole(points);
     uint64_t bytes = 0;
     for (const VersionSpan& span : spans().spans)
         if (span.last + 1 < points.size()) bytes += span.bytes;
@@ -269,36 +259,28 @@ TEST_F(SegmentPackerTest, SoManyInARoundAndTheRestInTheNext) {
 
 // As a crash leaves them between the making of one file and the end of the other.
 TEST_F(SegmentPackerTest, TwoFilesOfASegmentBecomeOne) {
-    auto points = rounds(1, 3);
-    give_back();
-    std::string kept = good(sys::read_file(store_.disk(), packed_file(0)));
-    for (const RestorePoint& point : rounds(4, 6)) points.push_back(point);
-    give_back();
-    ASSERT_EQ(packed()[0], std::vector<uint32_t>{1});
+    std::string kept;
+    auto points = pack_twice(kept);
     PackedEntry again = entries()[7];
     good(sys::write_scratch(store_.disk(), packed_file(0), kept));
-    for (int each = 1; each <= 6; ++each) expect_whole(points[static_cast<size_t>(each) - 1], each);
+    expect_whole(points);
     damage_packed(1, again);  // which the older one has too
     give_back_anew();
     EXPECT_EQ(packed()[0], std::vector<uint32_t>{2});
-    for (int each = 1; each <= 6; ++each) expect_whole(points[static_cast<size_t>(each) - 1], each);
+    expect_whole(points);
 }
 
 // As power losses leave them that undo what has been removed.
 TEST_F(SegmentPackerTest, WhatAnotherFileHasTooGoesAgain) {
-    auto points = rounds(1, 3);
-    give_back();
-    std::string kept = good(sys::read_file(store_.disk(), packed_file(0)));
-    for (const RestorePoint& point : rounds(4, 6)) points.push_back(point);
-    give_back();
-    ASSERT_EQ(packed()[0], std::vector<uint32_t>{1});
+    std::string kept;
+    auto points = pack_twice(kept);
     std::string newest = good(sys::read_file(store_.disk(), packed_file(1)));
     for (uint32_t number : {0u, 2u})
         good(sys::write_scratch(store_.disk(), packed_file(number), kept));
     give_back_anew();
     EXPECT_EQ(packed()[0], std::vector<uint32_t>{1});
     EXPECT_EQ(good(sys::read_file(store_.disk(), packed_file(1))), newest);
-    for (int each = 1; each <= 6; ++each) expect_whole(points[static_cast<size_t>(each) - 1], each);
+    expect_whole(points);
 }
 
 // Before its place became a hole, as a crash leaves it.
@@ -313,7 +295,7 @@ TEST_F(SegmentPackerTest, APageInItsSlotOutlivesADamagedPackedOne) {
     for (const RestorePoint& point : rounds(4, 5)) points.push_back(point);
     give_back_anew();
     ASSERT_EQ(packed()[0], std::vector<uint32_t>{1});
-    for (int each = 1; each <= 5; ++each) expect_whole(points[static_cast<size_t>(each) - 1], each);
+    expect_whole(points);
 }
 
 TEST_F(SegmentPackerTest, DamageOfAPackedPageIsFoundAndNothingElseIsLost) {

@@ -347,9 +347,20 @@ TEST_P(MomentTest, HistoryThatIsLetGoOfTakesItsFilesAndNoOther) {
     EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), known_.back().rows);
 }
 
+// The server's part alone, whatever has written the pages: one major.
+struct HistoryRoundTest : MomentTest {
+    // The computes' user calls it.
+    void open_store() {
+        auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
+        ASSERT_OK(store);
+        store_ = std::move(*store);
+    }
+    std::optional<store::Store> store_;
+    const uint64_t lineage_ = *parse_lineage_id(kRoot);
+};
+
 // Nothing but the window keeps what lies between the oldest and the newest two here.
-TEST_P(MomentTest, AWindowKeepsWhatIsToBecomeItsOldest) {
-    if (GetParam() != 17) GTEST_SKIP() << "the server's affair, whatever wrote the pages";
+TEST_P(HistoryRoundTest, AWindowKeepsWhatIsToBecomeItsOldest) {
     start_with_table();
     for (int round = 0; round < 7; ++round) {
         add("round", "ep-main", kRoot);
@@ -361,16 +372,14 @@ TEST_P(MomentTest, AWindowKeepsWhatIsToBecomeItsOldest) {
     auto user = find_compute_user("");
     ASSERT_OK(user);
     ActAs acting(*user);
-    auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
-    ASSERT_OK(store);
-    uint64_t lineage = *parse_lineage_id(kRoot);
-    auto ids = store->restore_points(lineage);
+    ASSERT_NO_FATAL_FAILURE(open_store());
+    auto ids = store_->restore_points(lineage_);
     ASSERT_OK(ids);
     ASSERT_GE(ids->size(), 6u);
     auto oldest = (*ids)[1], newest_but_one = (*ids)[ids->size() - 2];
     std::vector<Time> taken;
     for (const auto& id : {oldest, newest_but_one}) {
-        auto point = store->restore_point(id);
+        auto point = store_->restore_point(id);
         ASSERT_OK(point);
         auto time = taken_at(*point);
         ASSERT_OK(time);
@@ -380,7 +389,7 @@ TEST_P(MomentTest, AWindowKeepsWhatIsToBecomeItsOldest) {
     HistoryRounds rounds;
     HistoryLimits limits{.dense = Span{0}, .budget = 0, .budget_least = 0};
     auto left_between = [&](Time now) {
-        auto trimmed = trim_history(*store, lineage, taken[0], now, limits, origins, rounds);
+        auto trimmed = trim_history(*store_, lineage_, taken[0], now, limits, origins, rounds);
         EXPECT_TRUE(trimmed.ok());
         return std::count_if(rounds.points.begin(), rounds.points.end(),
                              [&](const auto& id) { return oldest < id && id < newest_but_one; });
@@ -437,8 +446,7 @@ TEST_P(MomentTest, NothingGoesWhileSomebodyHoldsIt) {
 }
 
 // Or a copy of the files, one after the other, could have a page in none of them.
-TEST_P(MomentTest, NothingIsPackedWhileSomebodyCopiesTheFiles) {
-    if (GetParam() != 17) GTEST_SKIP() << "the server's affair, whatever wrote the pages";
+TEST_P(HistoryRoundTest, NothingIsPackedWhileSomebodyCopiesTheFiles) {
     start_with_table();
     Time begun = sys::real_clock().now();
     value("ep-main",
@@ -452,19 +460,17 @@ TEST_P(MomentTest, NothingIsPackedWhileSomebodyCopiesTheFiles) {
     auto user = find_compute_user("");
     ASSERT_OK(user);
     ActAs acting(*user);
-    auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
-    ASSERT_OK(store);
-    uint64_t lineage = *parse_lineage_id(kRoot);
+    ASSERT_NO_FATAL_FAILURE(open_store());
     auto look_after = [&] {
         store::Origins origins;
         HistoryRounds rounds;
         auto done =
-            trim_history(*store, lineage, begun, sys::real_clock().now(), {}, origins, rounds);
+            trim_history(*store_, lineage_, begun, sys::real_clock().now(), {}, origins, rounds);
         EXPECT_TRUE(done.ok()) << (done.ok() ? "" : done.error().text());
         return count_files(".packed");
     };
     {
-        auto held = hold_packing(*store, lineage);
+        auto held = hold_packing(*store_, lineage_);
         ASSERT_OK(held);
         EXPECT_EQ(look_after(), 0u);
     }
@@ -539,6 +545,8 @@ TEST_P(MomentTest, PreparedTransactionsAreThereAtTheBeginningOfALife) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Postgres, MomentTest, ::testing::Values(16, 17, 18),
+                         ::testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Postgres, HistoryRoundTest, ::testing::Values(17),
                          ::testing::PrintToStringParamName());
 
 }  // namespace
