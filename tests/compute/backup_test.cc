@@ -1,8 +1,6 @@
 // Backups of a running and of a stopped store to a directory, cut short at every object, damaged,
 // and opened by another manager.
 
-#include <signal.h>
-
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -110,10 +108,6 @@ class BackupTest : public ComputeTest {
         value("ep-main", "CHECKPOINT");
         while (count() == before) std::this_thread::yield();
     }
-    void end_computes() {
-        for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
-        while (!processes(kRoot).empty()) std::this_thread::yield();
-    }
 
     ComputeUser user_;
     std::string place_, copy_;
@@ -127,9 +121,7 @@ TEST_P(BackupTest, EveryMomentOfARunningBranchIsInTheCopy) {
         moments.emplace_back(*Lsn::parse(value("ep-main", "SELECT pg_current_wal_flush_lsn()")),
                              value("ep-main", "SELECT count(*) FROM t"));
         if (round == 2) {  // another life
-            end_computes();
-            while (manager_->status("ep-main").state == ComputeState::running)
-                std::this_thread::yield();
+            kill_compute("ep-main", kRoot);
             ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
         } else {
             seal();

@@ -1,11 +1,9 @@
 // Branches: copies of a running parent that share its pages and none of its future.
 
-#include <signal.h>
 #include <sys/stat.h>
 
 #include <filesystem>
 #include <map>
-#include <thread>
 
 #include "compute/attachments.h"
 #include "compute/files.h"
@@ -101,8 +99,7 @@ TEST_P(BranchTest, ABranchOfACrashedParentHasAllOfItsWal) {
         older = mapped->map().header().flushed_position.load();
     }
     value("ep-main", "INSERT INTO t SELECT generate_series(1, 5000)");
-    for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
-    while (!processes(kRoot).empty()) std::this_thread::yield();
+    kill_compute("ep-main", kRoot);
     {
         auto mapped = store::MappedMap::open(directory_ + "/store", log);
         ASSERT_OK(mapped);

@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "base/log.h"
 #include "compute/fence.h"
@@ -81,6 +83,14 @@ std::string ComputeTest::value(const std::string& uid, const std::string& sql,
 
 std::vector<pid_t> ComputeTest::processes(const LineageId& lineage) const {
     return holders(directory_ + "/store/lineages/" + lineage + "/lock");
+}
+
+void ComputeTest::kill_compute(const std::string& uid, const LineageId& lineage) {
+    for (pid_t pid : processes(lineage)) ::kill(pid, SIGKILL);
+    // The lock, not processes(): the kernel hides a dying process's files before it closes them.
+    auto lock = lineage_lock_path(directory_ + "/store", *parse_lineage_id(lineage));
+    while (is_held(lock) || manager_->status(uid).state == ComputeState::running)
+        std::this_thread::yield();
 }
 
 std::string ComputeTest::log_of(const std::string& uid) const {

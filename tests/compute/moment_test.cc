@@ -1,8 +1,6 @@
 // Moments of the past: branches of them hold what was committed by then, wherever in the history
 // they lie.
 
-#include <signal.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -48,12 +46,6 @@ class MomentTest : public ComputeTest {
         ASSERT_OK(lsn);
         known_.push_back(
             {what, lineage, *lsn, sys::real_clock().now(), value(uid, "SELECT count(*) FROM t")});
-    }
-    void kill_all() {
-        for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
-        while (!processes(kRoot).empty() ||
-               manager_->status("ep-main").state == ComputeState::running)
-            std::this_thread::yield();
     }
     void expect_as_known(const Known& known, const Moment& moment) {
         auto lineage = fmt::format("{:016x}", next_);
@@ -107,7 +99,7 @@ TEST_P(MomentTest, EachIsWhatWasCommittedByThen) {
     ASSERT_OK(manager_->stop("ep-main"));
     ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
     add("after a clean sleep", "ep-main", kRoot);
-    kill_all();
+    kill_compute("ep-main", kRoot);
     ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
     add("after a crash, before its first checkpoint", "ep-main", kRoot);
     value("ep-main", "CHECKPOINT");
@@ -116,7 +108,7 @@ TEST_P(MomentTest, EachIsWhatWasCommittedByThen) {
     ASSERT_OK(manager_->start(spec("ep-branch", kBranch)));
     const size_t own = known_.size();
     add("on the branch", "ep-branch", kBranch);
-    kill_all();
+    kill_compute("ep-main", kRoot);
     ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
     add("of the parent, after the branch was made", "ep-main", kRoot);
 
@@ -188,7 +180,7 @@ TEST_P(MomentTest, DamagedWalIsDataLossAndNoOtherMoment) {
     add("before the damage", "ep-main", kRoot);
     Known whole = known_.back();
     add("damaged", "ep-main", kRoot);
-    kill_all();
+    kill_compute("ep-main", kRoot);
     Lsn at = known_.back().lsn;
     std::string path = fmt::format("{}/store/lineages/{}/00000001/wal/00000001000000000000{:04X}",
                                    directory_, kRoot, at.value >> 24);
@@ -207,7 +199,7 @@ TEST_P(MomentTest, DamagedWalIsDataLossAndNoOtherMoment) {
 TEST_P(MomentTest, AClockThatWasAheadHidesNoLife) {
     start_with_table();
     add("first life", "ep-main", kRoot);
-    kill_all();
+    kill_compute("ep-main", kRoot);
     ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
     add("second life", "ep-main", kRoot);
     ASSERT_OK(manager_->stop("ep-main"));
@@ -257,7 +249,7 @@ TEST_P(MomentTest, IsOpenedFromCompressedWal) {
         expect_as_known(known, known.lsn);
         expect_as_known(known, known.time);
     }
-    kill_all();
+    kill_compute("ep-main", kRoot);
     ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
     EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), known_.back().rows);
 
@@ -274,7 +266,7 @@ TEST_P(MomentTest, WalOfALifeThatEndedIsCompressedToo) {
         value("ep-main", "SELECT pg_switch_wal()");
         add(fmt::format("round {}", round), "ep-main", kRoot);
     }
-    kill_all();
+    kill_compute("ep-main", kRoot);
     ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
     add("the next life", "ep-main", kRoot);
     size_t before = count_files(".restore"), segments = count_wal("00000001");
@@ -298,7 +290,7 @@ TEST_P(MomentTest, WalOfALifeThatEndedIsCompressedToo) {
     }
     EXPECT_LE(count_wal("00000001"), segments);
     for (const Known& known : known_) expect_as_known(known, known.lsn);
-    kill_all();
+    kill_compute("ep-main", kRoot);
     ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
     EXPECT_EQ(value("ep-main", "SELECT count(*) FROM t"), known_.back().rows);
 }
@@ -406,7 +398,7 @@ TEST_P(MomentTest, HistoryCanBeginWithALife) {
     start_with_table();
     add("first life", "ep-main", kRoot);
     value("ep-main", "CHECKPOINT");
-    kill_all();
+    kill_compute("ep-main", kRoot);
     ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
     add("second life, before its first checkpoint", "ep-main", kRoot);
     Known known = known_.back();

@@ -1,8 +1,6 @@
 // A store with two lives, restore points and a branch: whole as it is, and each kind of damage is
 // named, one at a time.
 
-#include <signal.h>
-
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -42,10 +40,7 @@ class VerifyTest : public ComputeTest {
         sealed_ = flushed();
         value("ep-main", "INSERT INTO t VALUES (0)");
         ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main", Newest{}));
-        for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
-        while (!processes(kRoot).empty() ||
-               manager_->status("ep-main").state == ComputeState::running)
-            std::this_thread::yield();
+        kill_compute("ep-main", kRoot);
         ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
         value("ep-main", "CREATE TABLE u AS SELECT 'of the present' AS body");
         seal();
@@ -323,9 +318,7 @@ TEST_P(VerifyTest, WhatHasLostItsRecordIsNeitherOpenedNorRemoved) {
 TEST_P(VerifyTest, AMissingRecordOfALifeThatSealedNothingIsNamed) {
     start_project();
     value("ep-main", "CREATE TABLE t AS SELECT 1 AS n");
-    for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
-    while (!processes(kRoot).empty() || manager_->status("ep-main").state == ComputeState::running)
-        std::this_thread::yield();
+    kill_compute("ep-main", kRoot);
     ASSERT_TRUE(files(".restore").empty());
     EXPECT_EQ(text_of(look()), "");
     ASSERT_TRUE(fs::remove(lineage_directory() + "/00000001/incarnation"));

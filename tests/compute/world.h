@@ -36,6 +36,8 @@ class ComputeTest : public ::testing::TestWithParam<int> {
                       const std::string& database = "databricks_postgres");
     // Processes that have the lineage open: supervisor, postmaster and its children.
     std::vector<pid_t> processes(const LineageId& lineage) const;
+    // All of them killed, and nothing left of them: the lineage's lock is free, the manager knows.
+    void kill_compute(const std::string& uid, const LineageId& lineage);
     std::string log_of(const std::string& uid) const;
 
     std::string directory_;
