@@ -200,11 +200,32 @@ Result<OperationRow> Branches::apply(Session& session, const ProjectRow& project
                         row.uid, project.uid, true);
 }
 
+namespace {
+
+// Of those of this uid or id.
+Result<std::optional<BranchRow>> youngest_deleted(Session& session, const ProjectRow& project,
+                                                  const std::string& id) {
+    std::optional<BranchRow> youngest;
+    for (const BranchRow& row : TRY(meta::all_branches(session, project.uid)))
+        if (row.state == State::deleted && (row.uid == id || row.id == id) &&
+            (!youngest || youngest->delete_time < row.delete_time))
+            youngest = row;
+    return youngest;
+}
+
+}  // namespace
+
 Result<OperationRow> Branches::remove(const std::string& project, const std::string& id,
                                       bool purge) {
     auto operation = TRY(core_.meta.write([&](Session& session) -> Result<OperationRow> {
-        auto found = TRY(live_branch(session, project, id));
-        return drop(session, found.project, found.branch, purge);
+        auto found = live_branch(session, project, id);
+        if (found.ok()) return drop(session, found->project, found->branch, purge);
+        if (!purge || found.error().code() != Code::not_found) return found.error();
+        // Nothing of that name lives: one that was deleted before may go for good before its time.
+        ProjectRow owner = TRY(live_project(session, project));
+        auto deleted = TRY(youngest_deleted(session, owner, id));
+        if (!deleted) return found.error();
+        return purge_now(session, owner, std::move(*deleted));
     }));
     core_.board.announce();
     return operation;
@@ -249,12 +270,7 @@ Result<OperationRow> Branches::remove_missing(const std::string& project, const 
 Result<OperationRow> Branches::undelete(const std::string& project, const std::string& id) {
     auto operation = TRY(core_.meta.write([&](Session& session) -> Result<OperationRow> {
         ProjectRow owner = TRY(live_project(session, project));
-        std::optional<BranchRow> row;
-        // By uid, or the youngest deleted branch of this id.
-        for (const BranchRow& candidate : TRY(meta::all_branches(session, owner.uid)))
-            if (candidate.state == State::deleted && (candidate.uid == id || candidate.id == id) &&
-                (!row || row->delete_time < candidate.delete_time))
-                row = candidate;
+        auto row = TRY(youngest_deleted(session, owner, id));
         if (!row) return error(Code::not_found, "branch id not found");
         if (TRY(meta::find_branch(session, owner.uid, row->id)))
             return error(Code::already_exists, "branch already exists; branch_name:\"{}\"",
@@ -286,6 +302,14 @@ Result<void> Branches::expire(const std::string& uid) {
     return {};
 }
 
+Result<OperationRow> Branches::purge_now(Session& session, const ProjectRow& project,
+                                         BranchRow row) {
+    row.state = State::purging;
+    TRY(meta::update_branch(session, row));
+    return core_.record(session, OperationKind::purge_branch, branch_name(project.id, row.id),
+                        row.uid, project.uid, false);
+}
+
 Result<void> Branches::purge_deleted(const std::string& uid) {
     TRY(core_.meta.write([&](Session& session) -> Result<OperationRow> {
         auto row = TRY(meta::get_branch(session, uid));
@@ -293,10 +317,7 @@ Result<void> Branches::purge_deleted(const std::string& uid) {
             return error(Code::conflict, "branch {} is not deleted", uid);
         auto project = TRY(meta::get_project(session, row->project_uid));
         if (!project) return error(Code::not_found, "project id not found");
-        row->state = State::purging;
-        TRY(meta::update_branch(session, *row));
-        return core_.record(session, OperationKind::purge_branch, branch_name(project->id, row->id),
-                            uid, project->uid, false);
+        return purge_now(session, *project, std::move(*row));
     }));
     core_.board.announce();
     return {};

@@ -36,7 +36,8 @@ class Branches {
                                   const std::string& after_uid, bool show_deleted, size_t limit);
     Result<meta::OperationRow> update(const std::string& project, const std::string& id,
                                       const BranchPatch& patch);
-    // Keeps it for undelete, unless `purge`.
+    // Keeps it for undelete, unless `purge`; then one that was deleted before goes too, if none of
+    // that name lives.
     Result<meta::OperationRow> remove(const std::string& project, const std::string& id,
                                       bool purge);
     // The record of a delete that found nothing, for callers that do not mind.
@@ -56,6 +57,8 @@ class Branches {
                                      meta::BranchRow row, const BranchPatch& patch);
     Result<meta::OperationRow> drop(meta::Session& session, const meta::ProjectRow& project,
                                     meta::BranchRow row, bool purge);
+    Result<meta::OperationRow> purge_now(meta::Session& session, const meta::ProjectRow& project,
+                                         meta::BranchRow row);
     BranchView view(const meta::ProjectRow& project, const meta::BranchRow& row) const;
 
     Core& core_;

@@ -342,6 +342,21 @@ TEST_F(ControlTest, DeletedBranchGivesItsIdFreeAtOnce) {
               "branch already exists; branch_name:\"dev\"");
 }
 
+TEST_F(ControlTest, DeletedBranchCanBePurgedBeforeItsTime) {
+    make_project("p");
+    make_branch("p", "dev");
+    EXPECT_EQ(message(control_->branches.remove("p", "dev", false)), "");
+    settle();
+    EXPECT_EQ(message(control_->branches.remove("p", "dev", false)), "branch id not found");
+    EXPECT_EQ(computes_.made.size(), 2u);
+    auto operation = control_->branches.remove("p", "dev", true);
+    settle();
+    EXPECT_TRUE(outcome(operation).row.done);
+    EXPECT_EQ(computes_.made.size(), 1u);
+    EXPECT_EQ(message(control_->branches.undelete("p", "dev")), "branch id not found");
+    EXPECT_EQ(message(control_->branches.remove("p", "dev", true)), "branch id not found");
+}
+
 TEST_F(ControlTest, DeletedProjectHoldsItsIdUntilItIsPurged) {
     make_project("p");
     make_branch("p", "dev");

@@ -72,6 +72,14 @@ class TimeModelTest : public ControlFixture, public testing::WithParamInterface<
             if (branch.id == id && !branch.deleted) return uid;
         return "";
     }
+    std::string youngest_deleted(const std::string& id) const {
+        std::string youngest;
+        for (const auto& [uid, branch] : branches_)
+            if (branch.deleted && branch.id == id &&
+                (youngest.empty() || branches_.at(youngest).deleted_at < branch.deleted_at))
+                youngest = uid;
+        return youngest;
+    }
     bool has_children(const std::string& uid) const {
         return std::any_of(branches_.begin(), branches_.end(), [&](const auto& each) {
             return each.second.source_uid == uid && !each.second.deleted;
@@ -126,17 +134,16 @@ class TimeModelTest : public ControlFixture, public testing::WithParamInterface<
     }
     void remove_branch() {
         std::string id = some_branch(), uid = live(id);
-        bool purge = below(3) == 0, may = !uid.empty() && uid != root_ && !has_children(uid);
+        bool purge = below(3) == 0;
+        bool is_deleted = purge && uid.empty();
+        if (is_deleted) uid = youngest_deleted(id);
+        bool may = !uid.empty() && (is_deleted || (uid != root_ && !has_children(uid)));
         auto removed = control_->branches.remove("p", id, purge);
         ASSERT_EQ(removed.ok(), may) << message(removed);
         if (may) purge ? forget(uid) : remember_deleted(uid);
     }
     void undelete_branch() {
-        std::string id = branch_id(), youngest;
-        for (const auto& [uid, branch] : branches_)
-            if (branch.deleted && branch.id == id &&
-                (youngest.empty() || branches_[youngest].deleted_at < branch.deleted_at))
-                youngest = uid;
+        std::string id = branch_id(), youngest = youngest_deleted(id);
         bool may = !youngest.empty() && live(id).empty();
         auto back = control_->branches.undelete("p", id);
         ASSERT_EQ(back.ok(), may) << message(back);
