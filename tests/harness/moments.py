@@ -87,4 +87,5 @@ def replay_seconds(log):
 
 
 def drop(server, project, branch_id):
-    promptly(server.api.delete_branch(name=f"projects/{project}/branches/{branch_id}"))
+    """For good: what a branch replayed stays on the disk as long as it can be undeleted."""
+    promptly(server.api.delete_branch(name=f"projects/{project}/branches/{branch_id}", purge=True))
