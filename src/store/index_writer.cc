@@ -1,7 +1,12 @@
 #include "store/index_writer.h"
 
-#include <algorithm>
+#include <fcntl.h>
 
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/crc32c.h"
 #include "store/codec.h"
 #include "store/log_state.h"
 #include "store/paths.h"
@@ -198,20 +203,57 @@ std::string encode(const IndexContents& contents) {
     return bytes;
 }
 
+namespace {
+
+Error damaged(const Path& path) {
+    return error(Code::data_loss, "load index {}: its structure or checksum is wrong", path.text)
+        .with_hint("the file is damaged; restore it from a copy of the store");
+}
+
+}  // namespace
+
 Result<LoadedIndex> LoadedIndex::load(sys::Disk& disk, const char* root, const IndexRef& ref) {
     Path path = index_path(root, {ref.lineage, ref.incarnation}, ref.number);
     LoadedIndex index;
     index.bytes_ =
         std::make_unique<std::string>(TRY_CTX(sys::read_file(disk, path.text), "load index"));
     if (index.reader_.open(index.bytes_->data(), index.bytes_->size(), true) < 0)
-        return error(Code::data_loss, "load index {}: its structure or checksum is wrong",
-                     path.text)
-            .with_hint("the file is damaged; restore it from a copy of the store");
+        return damaged(path);
     return index;
 }
 
 std::vector<LogId> LoadedIndex::sources() const {
     return {reader_.sources(), reader_.sources() + reader_.header()->source_count};
+}
+
+Result<std::vector<LogId>> checked_sources(sys::Disk& disk, const char* root, const IndexRef& ref) {
+    constexpr size_t kPieceBytes = size_t{256} << 10;
+    Path path = index_path(root, {ref.lineage, ref.incarnation}, ref.number);
+    auto file = TRY_CTX(sys::File::open(disk, path.text, O_RDONLY), "load index");
+    std::vector<char> piece(kPieceBytes);
+    size_t got = TRY_CTX(file.read_some(piece.data(), piece.size(), 0), "load index");
+    IndexFileHeader header;
+    if (got < sizeof header) return damaged(path);
+    std::memcpy(&header, piece.data(), sizeof header);
+    size_t sources_end = sizeof header + size_t{header.source_count} * sizeof(LogId);
+    if (std::memcmp(header.magic, kIndexMagic, sizeof kIndexMagic) != 0 ||
+        header.version != kIndexVersion || header.source_count > kMaxSources || got < sources_end)
+        return damaged(path);
+    std::vector<LogId> sources(header.source_count);
+    if (!sources.empty())
+        std::memcpy(sources.data(), piece.data() + sizeof header, sources_end - sizeof header);
+
+    uint32_t expected = std::exchange(header.crc, 0);
+    std::memcpy(piece.data(), &header, sizeof header);
+    uint32_t crc = 0;
+    uint64_t bytes = 0;
+    while (got > 0) {
+        crc = crc32c(crc, piece.data(), got);
+        bytes += got;
+        got = TRY_CTX(file.read_some(piece.data(), piece.size(), bytes), "load index");
+    }
+    if (crc != expected || bytes != header.total_bytes) return damaged(path);
+    return sources;
 }
 
 Result<void> save_index(sys::Disk& disk, const char* root, const IndexRef& ref,

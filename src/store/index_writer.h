@@ -112,6 +112,10 @@ class LoadedIndex {
     IndexReader reader_;
 };
 
+// The logs that an index's entries lie in, when all of its bytes were compared with its checksum:
+// in pieces, since a compute that starts waits for it, and a large parent's index has megabytes.
+Result<std::vector<LogId>> checked_sources(sys::Disk& disk, const char* root, const IndexRef& ref);
+
 // Writes it durably under its name; the name must be new.
 Result<void> save_index(sys::Disk& disk, const char* root, const IndexRef& ref,
                         const IndexContents& contents);

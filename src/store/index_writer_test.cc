@@ -204,16 +204,48 @@ TEST(Index, DamageAnywhereIsFoundWhenItIsLoaded) {
     IndexContents contents = build({slot(1, SlotKind::page, 0), slot(2, SlotKind::page, 3)});
     good(save_index(disk, root, ref, contents));
     EXPECT_EQ(good(LoadedIndex::load(disk, root, ref)).sources(), std::vector<LogId>{kLog});
+    EXPECT_EQ(good(checked_sources(disk, root, ref)), std::vector<LogId>{kLog});
     EXPECT_FALSE(save_index(disk, root, ref, contents).ok());  // never replaced
     Path path = index_path(root, kLog, 1);
     std::string bytes = good(sys::read_file(disk, path.text));
-    for (size_t at = 0; at < bytes.size(); ++at) {
-        std::string damaged = bytes;
-        damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
+    auto expect_refused = [&](const std::string& damaged, size_t at) {
         good(sys::write_scratch(disk, path.text, damaged));
         auto loaded = LoadedIndex::load(disk, root, ref);
         ASSERT_FALSE(loaded.ok()) << "byte " << at;
         EXPECT_EQ(loaded.error().code(), Code::data_loss);
+        auto checked = checked_sources(disk, root, ref);
+        ASSERT_FALSE(checked.ok()) << "byte " << at;
+        EXPECT_EQ(checked.error().code(), Code::data_loss);
+    };
+    for (size_t at = 0; at < bytes.size(); ++at) {
+        std::string damaged = bytes;
+        damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
+        expect_refused(damaged, at);
+        expect_refused(bytes.substr(0, at), at);
+    }
+    expect_refused(bytes + '\0', bytes.size());
+}
+
+TEST(Index, OneOfManyPiecesIsCheckedWhole) {
+    TestDirectory directory;
+    sys::Disk& disk = sys::real_disk();
+    const char* root = directory.path().c_str();
+    good(sys::make_directories(disk, incarnation_directory(root, kLog).text,
+                               sys::SyncSite::lineage_directory));
+    IndexRef ref{kLog.lineage, kLog.incarnation, 1};
+    std::vector<SlotHeader> slots;
+    for (uint32_t block = 0; block < 50'000; ++block)
+        slots.push_back(slot(block + 1, SlotKind::page, block));
+    good(save_index(disk, root, ref, build(slots)));
+    EXPECT_EQ(good(checked_sources(disk, root, ref)), std::vector<LogId>{kLog});
+    Path path = index_path(root, kLog, 1);
+    std::string bytes = good(sys::read_file(disk, path.text));
+    ASSERT_GT(bytes.size(), size_t{3} << 18);
+    for (size_t at : {bytes.size() / 3, bytes.size() / 2, bytes.size() - 1}) {
+        std::string damaged = bytes;
+        damaged[at] = static_cast<char>(damaged[at] ^ 1);
+        good(sys::write_scratch(disk, path.text, damaged));
+        EXPECT_EQ(checked_sources(disk, root, ref).error().code(), Code::data_loss) << at;
     }
 }
 

@@ -46,8 +46,7 @@ class Area {
 Result<std::vector<LogId>> logs_below(sys::Disk& disk, const char* root, const RestorePoint& base) {
     std::vector<LogId> logs;
     for (const IndexRef& ref : base.indexes) {
-        LoadedIndex index = TRY(LoadedIndex::load(disk, root, ref));
-        for (LogId log : index.sources())
+        for (LogId log : TRY(checked_sources(disk, root, ref)))
             if (std::find(logs.begin(), logs.end(), log) == logs.end()) logs.push_back(log);
     }
     return logs;
