@@ -194,13 +194,21 @@ TEST(IndexMerge, StackedAndMergedIndexesAgreeWithOneOfTheWholeHistory) {
     }
 }
 
-TEST(Index, DamageAnywhereIsFoundWhenItIsLoaded) {
+// Where an index can be saved.
+struct IndexPlace {
     TestDirectory directory;
     sys::Disk& disk = sys::real_disk();
     const char* root = directory.path().c_str();
-    good(sys::make_directories(disk, incarnation_directory(root, kLog).text,
-                               sys::SyncSite::lineage_directory));
     IndexRef ref{kLog.lineage, kLog.incarnation, 1};
+    IndexPlace() {
+        good(sys::make_directories(disk, incarnation_directory(root, kLog).text,
+                                   sys::SyncSite::lineage_directory));
+    }
+};
+
+TEST(Index, DamageAnywhereIsFoundWhenItIsLoaded) {
+    IndexPlace place;
+    auto& [directory, disk, root, ref] = place;
     IndexContents contents = build({slot(1, SlotKind::page, 0), slot(2, SlotKind::page, 3)});
     good(save_index(disk, root, ref, contents));
     EXPECT_EQ(good(LoadedIndex::load(disk, root, ref)).sources(), std::vector<LogId>{kLog});
@@ -227,12 +235,8 @@ TEST(Index, DamageAnywhereIsFoundWhenItIsLoaded) {
 }
 
 TEST(Index, OneOfManyPiecesIsCheckedWhole) {
-    TestDirectory directory;
-    sys::Disk& disk = sys::real_disk();
-    const char* root = directory.path().c_str();
-    good(sys::make_directories(disk, incarnation_directory(root, kLog).text,
-                               sys::SyncSite::lineage_directory));
-    IndexRef ref{kLog.lineage, kLog.incarnation, 1};
+    IndexPlace place;
+    auto& [directory, disk, root, ref] = place;
     std::vector<SlotHeader> slots;
     for (uint32_t block = 0; block < 50'000; ++block)
         slots.push_back(slot(block + 1, SlotKind::page, block));
