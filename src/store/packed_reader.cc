@@ -40,9 +40,9 @@ bool Unpacker::has_room() {
 }
 
 int Unpacker::unpack(const void* bytes, size_t size, void* page) {
-    ZSTD_DCtx* context = ZSTD_initStaticDCtx(workspace_, sizeof workspace_);
-    if (!context) return -ENOMEM;
-    size_t result = ZSTD_decompressDCtx(context, page, kBlockBytes, bytes, size);
+    if (!context_) context_ = ZSTD_initStaticDCtx(workspace_, sizeof workspace_);
+    if (!context_) return -ENOMEM;
+    size_t result = ZSTD_decompressDCtx(context_, page, kBlockBytes, bytes, size);
     return result == kBlockBytes ? 0 : -EIO;
 }
 

@@ -65,27 +65,47 @@ int PageLog::check_live() const {
 }
 
 int PageLog::descriptor(LogId log, uint64_t segment, bool slots) {
-    Descriptor* oldest = &descriptors_[0];
-    for (Descriptor& each : descriptors_) {
+    // Segments that follow each other are in sets that do.
+    uint64_t place = segment + (slots ? kDescriptorSets / 2 : 0) + log.incarnation + log.lineage;
+    Descriptor(&set)[kDescriptorsOfSet] = descriptors_[place % kDescriptorSets];
+    Descriptor* oldest = &set[0];
+    for (Descriptor& each : set) {
         if (each.fd >= 0 && each.log == log && each.segment == segment && each.slots == slots) {
             each.used = ++uses_;
             return each.fd;
         }
         if (each.used < oldest->used) oldest = &each;
     }
-    bool own = log == map_.header().sources[1];
-    Path path = segment_path(map_.header().store_root, log, segment, slots);
-    int fd = disk_.open(path, own ? O_RDWR | O_CREAT : O_RDONLY, 0600);
+    int fd = open_segment(log, segment, slots);
     if (fd < 0) return fd;
     if (oldest->fd >= 0) disk_.close(oldest->fd);
     *oldest = {log, segment, fd, slots, ++uses_};
     return fd;
 }
 
+// Where a process may have few descriptors, those of other segments make room.
+int PageLog::open_segment(LogId log, uint64_t segment, bool slots) {
+    bool own = log == map_.header().sources[1];
+    Path path = segment_path(map_.header().store_root, log, segment, slots);
+    for (;;) {
+        int fd = disk_.open(path, own ? O_RDWR | O_CREAT : O_RDONLY, 0600);
+        if ((fd != -EMFILE && fd != -ENFILE) || !close_least_used()) return fd;
+    }
+}
+
+bool PageLog::close_least_used() {
+    Descriptor* oldest = nullptr;
+    for (auto& set : descriptors_)
+        for (Descriptor& each : set)
+            if (each.fd >= 0 && (!oldest || each.used < oldest->used)) oldest = &each;
+    if (!oldest) return false;
+    disk_.close(oldest->fd);
+    *oldest = {};
+    return true;
+}
+
 void PageLog::close_descriptors() {
-    for (Descriptor& each : descriptors_) {
-        if (each.fd >= 0) disk_.close(each.fd);
-        each = {};
+    while (close_least_used()) {
     }
 }
 

@@ -60,6 +60,8 @@ class PageLog {
     };
 
     int descriptor(LogId log, uint64_t segment, bool slots);
+    int open_segment(LogId log, uint64_t segment, bool slots);
+    bool close_least_used();
     int allocate_until(uint64_t slot);
     int reserve_slots(uint32_t count, uint64_t* first);
     int append(FileEntry* file, SlotKind kind, uint32_t block, const void* const* pages,
@@ -87,8 +89,11 @@ class PageLog {
     PackedReader packed_;
     static constexpr uint32_t kHinted = 256;  // blocks hinted about at a time
     static constexpr uint32_t kBatch = 32;    // pages handled at a time, on the stack
-    static constexpr int kDescriptors = 64;   // segment files open at a time in one process
-    Descriptor descriptors_[kDescriptors];
+    // Segment files open at a time in one process: the pages of 32 GiB, beside what PostgreSQL may
+    // have open itself (max_files_per_process, 1,000). Each has its place in one set.
+    static constexpr uint32_t kDescriptorSets = 128;
+    static constexpr uint32_t kDescriptorsOfSet = 4;
+    Descriptor descriptors_[kDescriptorSets][kDescriptorsOfSet];
     uint64_t uses_ = 0;
     alignas(64) char staged_[kBatch][kBlockBytes];  // pages on their way to the log
 };

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <cstring>
 #include <filesystem>
@@ -56,6 +57,15 @@ class PageLogTest : public ::testing::Test {
     int write(PageLog& log, uint32_t block, const std::string& page) {
         const void* pages[] = {page.data()};
         return log.write(file(), block, pages, 1);
+    }
+    // Block i into segment i * apart.
+    void write_each_in_its_segment(PageLog& log, uint32_t count, uint64_t apart) {
+        for (uint32_t i = 0; i < count; ++i) {
+            uint64_t slot = i * apart * kSlotsPerSegment;
+            map_.header().next_slot = slot;
+            map_.header().allocated_slots = slot;
+            ASSERT_EQ(write(log, i, page_of(i)), 0) << i;
+        }
     }
     std::string read(PageLog& log, uint32_t block) {
         std::string page(kBlockBytes, '?');
@@ -116,6 +126,33 @@ TEST_F(PageLogTest, LongRunsCrossBatchesAndSegments) {
     ASSERT_EQ(one.read(file(), 40, into.data(), kCount), 0);
     EXPECT_EQ(got, pages);
     ASSERT_EQ(one.sync_all(), 0);
+}
+
+TEST_F(PageLogTest, MoreSegmentsAreReadThanTheProcessMayHaveOpen) {
+    constexpr uint32_t kSegments = 40;
+    PageLog writer = log(), reader = log();
+    write_each_in_its_segment(writer, kSegments, 1);
+    writer.close_descriptors();
+    rlimit before;
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = ::open("/dev/null", O_RDONLY);
+    rlimit few{static_cast<rlim_t>(next) + 5, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (int round = 0; round < 2; ++round)
+        for (uint32_t i = 0; i < kSegments; ++i)
+            EXPECT_EQ(read(reader, i), page_of(i)) << "round " << round << ", segment " << i;
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    ::close(next);
+    reader.close_descriptors();
+}
+
+TEST_F(PageLogTest, SegmentsThatShareAPlaceAmongTheOpenOnesTakeTurns) {
+    constexpr uint32_t kSegments = 6, kApart = 128;
+    PageLog log = this->log();
+    write_each_in_its_segment(log, kSegments, kApart);
+    for (int round = 0; round < 2; ++round)
+        for (uint32_t i = 0; i < kSegments; ++i) EXPECT_EQ(read(log, i), page_of(i)) << i;
+    log.close_descriptors();
 }
 
 TEST_F(PageLogTest, ExtendingWithZerosTakesNoSlotButOverwritingWithZerosDoes) {
