@@ -24,7 +24,9 @@ Result<PackedFile> open_packed(sys::Disk& disk, const char* root, LogId log, uin
         TRY(sys::File::open(disk, packed_path(root, log, segment, number).text, O_RDONLY));
     auto damaged = [&](const char* what) {
         return error(Code::data_loss, "packed pages {}: {}", file.path(), what)
-            .with_hint("the file is damaged; restore it from a copy of the store");
+            .with_hint(
+                "the file is damaged; an older copy goes beside it, under a free number "
+                "(docs/operate/verify.md)");
     };
     PackedHeader header;
     TRY(file.read(&header, sizeof header, 0));

@@ -46,14 +46,14 @@ int Unpacker::unpack(const void* bytes, size_t size, void* page) {
     return result == kBlockBytes ? 0 : -EIO;
 }
 
-int PackedReader::read_from(sys::Disk& disk, int fd, LogId log, uint64_t slot, void* page) {
+int PackedReader::read_from(sys::Disk& disk, int fd, const Wanted& wanted, void* page) {
     PackedHeader header;
     if (int result = read_fully(disk, fd, &header, sizeof header, 0); result < 0) return result;
     int64_t size = disk.size(fd);
-    if (size < 0 ||
-        !is_packed_header(header, log, slot / kSlotsPerSegment, static_cast<uint64_t>(size)))
+    if (size < 0 || !is_packed_header(header, wanted.log, wanted.slot / kSlotsPerSegment,
+                                      static_cast<uint64_t>(size)))
         return -EIO;
-    uint64_t place = slot % kSlotsPerSegment, group = place / kPackedGroup;
+    uint64_t place = wanted.slot % kSlotsPerSegment, group = place / kPackedGroup;
     uint32_t from = header.before[group];
     uint32_t to = group + 1 < kPackedGroups ? header.before[group + 1] : header.count;
     if (from > to || to > header.count || to - from > kPackedGroup) return -EIO;
@@ -70,28 +70,31 @@ int PackedReader::read_from(sys::Disk& disk, int fd, LogId log, uint64_t slot, v
         if (int result = read_fully(disk, fd, packed, entries[i].bytes, entries[i].offset);
             result < 0)
             return result;
-        return unpacker_.unpack(packed, entries[i].bytes, page);
+        // Many a damaged byte is unpacked without complaint: to another page.
+        bool whole = unpacker_.unpack(packed, entries[i].bytes, page) == 0 &&
+                     crc32c(0, page, kBlockBytes) == wanted.page_crc;
+        return whole ? 0 : -EIO;
     }
     return -ENOENT;
 }
 
-int PackedReader::read_once(sys::Disk& disk, const char* root, LogId log, uint64_t slot,
-                            void* page) {
+int PackedReader::read_once(sys::Disk& disk, const char* root, const Wanted& wanted, void* page) {
+    uint64_t segment = wanted.slot / kSlotsPerSegment;
     int result = -ENOENT;
     for (uint32_t number = 0; number < kPackedNumbers && result != 0; ++number) {
-        int fd = disk.open(packed_path(root, log, slot / kSlotsPerSegment, number), O_RDONLY, 0);
-        int read = fd < 0 ? fd : read_from(disk, fd, log, slot, page);
+        int fd = disk.open(packed_path(root, wanted.log, segment, number), O_RDONLY, 0);
+        int read = fd < 0 ? fd : read_from(disk, fd, wanted, page);
         if (fd >= 0) disk.close(fd);
         if (read != -ENOENT) result = read;
     }
     return result;
 }
 
-int PackedReader::read(sys::Disk& disk, const char* root, LogId log, uint64_t slot, void* page) {
+int PackedReader::read(sys::Disk& disk, const char* root, const Wanted& wanted, void* page) {
     int result = -ENOENT;
     // One file may have taken the other's place between the looks for them.
     for (int attempt = 0; attempt < kAttempts && result == -ENOENT; ++attempt)
-        result = read_once(disk, root, log, slot, page);
+        result = read_once(disk, root, wanted, page);
     return result;
 }
 

@@ -77,13 +77,18 @@ class Unpacker {
 
 class PackedReader {
   public:
-    // The page of the slot, whose checksum is the caller's to compare. 0; -ENOENT if it is in no
-    // packed file; -EIO if the file or what it has of the page is damaged; what the disk says.
-    int read(sys::Disk& disk, const char* root, LogId log, uint64_t slot, void* page);
+    struct Wanted {
+        LogId log;
+        uint64_t slot = 0;
+        uint32_t page_crc = 0;
+    };
+    // The page of the slot, from the first packed file that has it whole. 0; -ENOENT if it is in
+    // none; -EIO if the file or what it has of the page is damaged; what the disk says.
+    int read(sys::Disk& disk, const char* root, const Wanted& wanted, void* page);
 
   private:
-    int read_once(sys::Disk& disk, const char* root, LogId log, uint64_t slot, void* page);
-    int read_from(sys::Disk& disk, int fd, LogId log, uint64_t slot, void* page);
+    int read_once(sys::Disk& disk, const char* root, const Wanted& wanted, void* page);
+    int read_from(sys::Disk& disk, int fd, const Wanted& wanted, void* page);
 
     Unpacker unpacker_;
 };

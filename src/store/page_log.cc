@@ -289,9 +289,9 @@ bool PageLog::read_packed(const Version& version, void* page) {
     const MapHeader& map = map_.header();
     uint16_t source = version.location.source();
     return source < map.source_count &&
-           packed_.read(disk_, map.store_root, map.sources[source], version.location.slot(),
-                        page) == 0 &&
-           is_whole(version, page);
+           packed_.read(disk_, map.store_root,
+                        {map.sources[source], version.location.slot(), version.page_crc},
+                        page) == 0;
 }
 
 // Reads one page that could not be read, or whose checksum did not hold: again for as long as it

@@ -115,15 +115,15 @@ Result<std::optional<uint64_t>> SlotReader::copied_slot(const SlotClaim& claim) 
 }
 
 Result<void> SlotReader::page(const SlotClaim& claim, void* page) {
-    auto fits = [&] { return crc32c(0, page, kBlockBytes) == claim.page_crc; };
     sys::File* pages = TRY(segment(claim, false));
     auto read = pages->read(page, kBlockBytes, claim.slot % kSlotsPerSegment * kBlockBytes);
-    if (read.ok() && fits()) return {};
+    if (read.ok() && crc32c(0, page, kBlockBytes) == claim.page_crc) return {};
     // It may be on its way there: then it is there at the latest now.
-    int result = packed_->read(*disk_, root_.c_str(), claim.log, claim.slot, page);
-    if (result == 0 && fits()) return {};
+    int result =
+        packed_->read(*disk_, root_.c_str(), {claim.log, claim.slot, claim.page_crc}, page);
+    if (result == 0) return {};
     if (!read.ok()) return read;
-    if (result < 0 && result != -ENOENT && result != -EIO)
+    if (result != -ENOENT && result != -EIO)
         return errno_error(-result,
                            fmt::format("look for page of slot {} in log {:016x}/{}", claim.slot,
                                        claim.log.lineage, claim.log.incarnation));

@@ -270,6 +270,24 @@ TEST_F(SegmentPackerTest, TwoFilesOfASegmentBecomeOne) {
     expect_whole(points);
 }
 
+TEST_F(SegmentPackerTest, ADamagedCopyDoesNotHideAWholeOne) {
+    std::string kept;
+    pack_twice(kept);
+    PackedEntry entry;
+    std::memcpy(&entry, kept.data() + sizeof(PackedHeader) + 7 * sizeof entry, sizeof entry);
+    ASSERT_EQ(entry.place, 7);
+    std::string right = page_of(1, 7, false), page(kBlockBytes, '?');
+    auto reader = std::make_unique<PackedReader>();
+    PackedReader::Wanted wanted{kLog, 7, crc32c(0, right.data(), kBlockBytes)};
+    for (uint32_t at = 0; at < entry.bytes; at += 3) {
+        std::string damaged = kept;
+        damaged[entry.offset + at] = static_cast<char>(damaged[entry.offset + at] ^ 1);
+        good(sys::write_scratch(store_.disk(), packed_file(0), damaged));
+        ASSERT_EQ(reader->read(store_.disk(), store_.root().c_str(), wanted, page.data()), 0) << at;
+        ASSERT_EQ(page, right) << at;
+    }
+}
+
 // As power losses leave them that undo what has been removed.
 TEST_F(SegmentPackerTest, WhatAnotherFileHasTooGoesAgain) {
     std::string kept;
