@@ -202,7 +202,7 @@ Result<OperationRow> Branches::apply(Session& session, const ProjectRow& project
 
 namespace {
 
-// Of those of this uid or id.
+// The one of this uid, or of those of this id.
 Result<std::optional<BranchRow>> youngest_deleted(Session& session, const ProjectRow& project,
                                                   const std::string& id) {
     std::optional<BranchRow> youngest;
@@ -221,11 +221,13 @@ Result<OperationRow> Branches::remove(const std::string& project, const std::str
         auto found = live_branch(session, project, id);
         if (found.ok()) return drop(session, found->project, found->branch, purge);
         if (!purge || found.error().code() != Code::not_found) return found.error();
-        // Nothing of that name lives: one that was deleted before may go for good before its time.
+        // One that was deleted before may go for good before its time. Not by its id: clients send
+        // a request again whose answer is lost, and that must not take the one before with it.
         ProjectRow owner = TRY(live_project(session, project));
-        auto deleted = TRY(youngest_deleted(session, owner, id));
-        if (!deleted) return found.error();
-        return purge_now(session, owner, std::move(*deleted));
+        auto row = TRY(meta::get_branch(session, id));
+        bool is_deleted = row && row->project_uid == owner.uid && row->state == State::deleted;
+        if (!is_deleted) return found.error();
+        return purge_now(session, owner, std::move(*row));
     }));
     core_.board.announce();
     return operation;
@@ -305,6 +307,7 @@ Result<void> Branches::expire(const std::string& uid) {
 Result<OperationRow> Branches::purge_now(Session& session, const ProjectRow& project,
                                          BranchRow row) {
     row.state = State::purging;
+    row.purge_time = row.update_time = core_.now();
     TRY(meta::update_branch(session, row));
     return core_.record(session, OperationKind::purge_branch, branch_name(project.id, row.id),
                         row.uid, project.uid, false);

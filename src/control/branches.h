@@ -36,8 +36,8 @@ class Branches {
                                   const std::string& after_uid, bool show_deleted, size_t limit);
     Result<meta::OperationRow> update(const std::string& project, const std::string& id,
                                       const BranchPatch& patch);
-    // Keeps it for undelete, unless `purge`; then one that was deleted before goes too, if none of
-    // that name lives.
+    // Keeps it for undelete, unless `purge`; then one that was deleted before goes too, if `id` is
+    // its uid.
     Result<meta::OperationRow> remove(const std::string& project, const std::string& id,
                                       bool purge);
     // The record of a delete that found nothing, for callers that do not mind.

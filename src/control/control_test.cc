@@ -345,16 +345,31 @@ TEST_F(ControlTest, DeletedBranchGivesItsIdFreeAtOnce) {
 TEST_F(ControlTest, DeletedBranchCanBePurgedBeforeItsTime) {
     make_project("p");
     make_branch("p", "dev");
+    std::string uid = control_->branches.get("p", "dev")->row.uid;
     EXPECT_EQ(message(control_->branches.remove("p", "dev", false)), "");
     settle();
-    EXPECT_EQ(message(control_->branches.remove("p", "dev", false)), "branch id not found");
+    EXPECT_EQ(message(control_->branches.remove("p", uid, false)), "branch id not found");
     EXPECT_EQ(computes_.made.size(), 2u);
-    auto operation = control_->branches.remove("p", "dev", true);
+    auto operation = control_->branches.remove("p", uid, true);
+    EXPECT_EQ(message(control_->branches.undelete("p", uid)), "branch id not found")
+        << "its storage is going";
     settle();
     EXPECT_TRUE(outcome(operation).row.done);
     EXPECT_EQ(computes_.made.size(), 1u);
     EXPECT_EQ(message(control_->branches.undelete("p", "dev")), "branch id not found");
+    EXPECT_EQ(message(control_->branches.remove("p", uid, true)), "branch id not found");
+}
+
+TEST_F(ControlTest, APurgeThatIsAskedForAgainTakesNoOtherBranch) {
+    make_project("p");
+    make_branch("p", "dev");
+    EXPECT_EQ(message(control_->branches.remove("p", "dev", false)), "");
+    settle();
+    make_branch("p", "dev");
+    EXPECT_EQ(message(control_->branches.remove("p", "dev", true)), "");
     EXPECT_EQ(message(control_->branches.remove("p", "dev", true)), "branch id not found");
+    settle();
+    EXPECT_EQ(message(control_->branches.undelete("p", "dev")), "");
 }
 
 TEST_F(ControlTest, DeletedProjectHoldsItsIdUntilItIsPurged) {

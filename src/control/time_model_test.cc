@@ -133,12 +133,12 @@ class TimeModelTest : public ControlFixture, public testing::WithParamInterface<
         if (may) branches_[uid].expires = at;
     }
     void remove_branch() {
-        std::string id = some_branch(), uid = live(id);
+        std::string id = some_branch(), uid = live(id), deleted = youngest_deleted(id);
         bool purge = below(3) == 0;
-        bool is_deleted = purge && uid.empty();
-        if (is_deleted) uid = youngest_deleted(id);
-        bool may = !uid.empty() && (is_deleted || (uid != root_ && !has_children(uid)));
-        auto removed = control_->branches.remove("p", id, purge);
+        bool is_deleted = !deleted.empty() && below(3) == 0;
+        if (is_deleted) uid = deleted;
+        bool may = !uid.empty() && (is_deleted ? purge : uid != root_ && !has_children(uid));
+        auto removed = control_->branches.remove("p", is_deleted ? uid : id, purge);
         ASSERT_EQ(removed.ok(), may) << message(removed);
         if (may) purge ? forget(uid) : remember_deleted(uid);
     }
