@@ -79,7 +79,9 @@ Result<SegmentPacker::Packed> SegmentPacker::packed_pages(const std::vector<Pack
             if (known.whole) continue;
             std::string bytes(entry.bytes, '\0');
             auto read = files[at].file.read(bytes.data(), bytes.size(), entry.offset);
-            if (!read.ok() && !is_damage(read.error())) return std::move(read).error();
+            // What cannot be read now may be read later: nothing is made of it meanwhile.
+            if (!read.ok() && read.error().code() != Code::data_loss)
+                return std::move(read).error();
             const SlotHeader& header = headers[entry.place];
             bool whole = read.ok() && entry.bytes > 0 && header.kind != SlotKind::none &&
                          unpacker->unpack(bytes.data(), bytes.size(), page) == 0 &&

@@ -17,6 +17,7 @@
 #include "store/test_directory.h"
 #include "store/test_log.h"
 #include "store/verify.h"
+#include "sys/faulty_disk.h"
 
 namespace tarn::store {
 namespace {
@@ -136,7 +137,8 @@ struct SegmentPackerTest : testing::Test {
     static constexpr LogId kLog{1, 1};
     static constexpr uint64_t kRound = kBlocks * kBlockBytes;
     TestDirectory directory_;
-    Store store_ = good(Store::open(sys::real_disk(), directory_.path() + "/store"));
+    sys::FaultyDisk disk_;
+    Store store_ = good(Store::open(disk_, directory_.path() + "/store"));
     std::optional<TestLog> running_;
     GiveBack give_back_;
     uint64_t last_lineage_ = 1;
@@ -267,6 +269,66 @@ TEST_F(SegmentPackerTest, TwoFilesOfASegmentBecomeOne) {
     damage_packed(1, again);  // which the older one has too
     give_back_anew();
     EXPECT_EQ(packed()[0], std::vector<uint32_t>{2});
+    expect_whole(points);
+}
+
+// Nothing is made of what could not be read once, and it is read again in the next round.
+TEST_F(SegmentPackerTest, AReadThatFailsOnceLosesNothing) {
+    auto points = rounds(1, 3);
+    give_back();
+    for (const RestorePoint& point : rounds(4, 6)) points.push_back(point);
+    // Of the header, of the entries, then of pages.
+    for (int whole_reads : {0, 1, 2, 3, 40}) {
+        auto shown = spans();
+        disk_.fail_read("00000000.0.packed", -EIO, whole_reads);
+        GiveBack anew;
+        auto refused = anew.run(store_, 1, shown, GiveBack::Branched{});
+        EXPECT_FALSE(refused.ok()) << whole_reads;
+        EXPECT_TRUE(disk_.has_failed()) << whole_reads;
+        EXPECT_EQ(packed()[0], std::vector<uint32_t>{0}) << whole_reads;
+    }
+    expect_whole(points);
+    give_back_anew();
+    EXPECT_EQ(packed()[0], std::vector<uint32_t>{1});
+    expect_whole(points);
+}
+
+// A disk that is too full to pack gets the room that needs none, and is no failure.
+TEST_F(SegmentPackerTest, AFullDiskLosesNothing) {
+    auto points = rounds(1, 3);
+    disk_.fail_write(".packed.tmp", -ENOSPC, 0);
+    give_back();
+    EXPECT_TRUE(disk_.has_failed());
+    EXPECT_TRUE(packed()[0].empty());
+    expect_whole(points);
+    give_back_anew();
+    EXPECT_EQ(packed()[0], std::vector<uint32_t>{0});
+    expect_whole(points);
+}
+
+// Which is not taken over as whole when the segment is packed anew, though it can be unpacked.
+TEST_F(SegmentPackerTest, APageThatBecameAnotherIsFound) {
+    auto points = rounds(1, 3);
+    give_back();
+    PackedEntry seven = entries()[7], eight = entries()[8];
+    auto file = good(sys::File::open(disk_, packed_file(0), O_RDWR));
+    std::string other(eight.bytes, '\0');
+    good(file.read(other.data(), other.size(), eight.offset));
+    PackedHeader header;
+    good(file.read(&header, sizeof header, 0));
+    std::vector<PackedEntry> all = entries();
+    all[7].offset = eight.offset;
+    all[7].bytes = eight.bytes;
+    header.crc = header.expected_crc(all.data(), all.size() * sizeof seven);
+    good(file.write(&header, sizeof header, 0));
+    good(file.write(all.data(), all.size() * sizeof seven, sizeof header));
+    auto slots = good(
+        sys::File::open(disk_, segment_path(store_.root().c_str(), kLog, 0, false).text, O_RDWR));
+    std::string page = page_of(1, 7, false);
+    good(slots.write(page.data(), page.size(), 7 * kBlockBytes));
+    for (const RestorePoint& point : rounds(4, 5)) points.push_back(point);
+    give_back_anew();
+    ASSERT_EQ(packed()[0], std::vector<uint32_t>{1});
     expect_whole(points);
 }
 
