@@ -127,8 +127,9 @@ class Computes {
     virtual Result<BranchPoint> find_moment(const LineageId& lineage, const Moment& moment) = 0;
     // No moment before now can be asked for.
     virtual Result<void> begin_history(const LineageId& lineage) = 0;
-    // Lets go of what only moments before `time` need; a compute may be running.
-    virtual Result<void> trim_history(const LineageId& lineage, Time time) = 0;
+    // Lets go of what only moments before `time` need; a compute may be running. Answers whether
+    // there is more to do at once: others may have their turn first.
+    virtual Result<bool> trim_history(const LineageId& lineage, Time time) = 0;
     // Of a lineage whose history has been trimmed since the server started.
     virtual std::optional<HistoryCost> history(const LineageId& lineage) const = 0;
     // What the lineage it was made from keeps for it, and for others that were made from the same

@@ -63,9 +63,11 @@ Result<void> write_kept_from(const store::Store& store, uint64_t lineage, const 
 struct HistoryRounds {
     std::vector<store::RestorePointId> points;  // that were left
     Time thinned;                               // when that was; nothing: the next round goes on
+    bool has_more = false;                      // to pack: there is enough for a round at once
     HistoryLimits limits;                       // and to what
     MeasuredHistory measured;
-    Result<void> result;  // of giving back what was left of those that went
+    std::optional<Time> held_since;  // by somebody who reads it: nothing has gone since
+    Result<void> result;             // of giving back what was left of those that went
     store::GiveBack give_back;
 };
 

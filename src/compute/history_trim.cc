@@ -166,6 +166,7 @@ Result<uint64_t> give_back(const store::Store& store, uint64_t lineage,
         return {};
     };
     auto looked = look();
+    // Where nobody can say what branches read, nothing is packed; what nobody shows goes all the same.
     auto packed = rounds.give_back.run(store, lineage, spans, branched);
     if (!looked.ok()) return std::move(looked).error();
     return packed;
@@ -187,13 +188,19 @@ Result<void> make_room(const store::Store& store, uint64_t lineage,
                        const store::RestorePointId& oldest, const HistoryWindow& window,
                        const HistoryLimits& limits, store::Origins& origins,
                        HistoryRounds& rounds) {
-    if (TRY(is_settled(store, lineage, window.now, limits, rounds))) return rounds.result;
+    if (TRY(is_settled(store, lineage, window.now, limits, rounds))) {
+        rounds.measured.measured = window.now;
+        return rounds.result;
+    }
     auto spans = TRY(store::version_spans(store, TRY(store.restore_points(lineage))));
     auto measured = TRY(measure(store, spans, window.now));
     auto thinned = TRY(too_many(store, lineage, oldest, measured, window, limits, origins));
     if (!thinned.empty()) {
         auto alone = TRY(take_history(store, lineage));
-        if (!alone) return {};
+        if (!alone) {
+            rounds.held_since = window.now;
+            return {};
+        }
         TRY(store.collect_garbage(lineage, oldest, thinned, origins));
     }
     auto packed = give_back(store, lineage, spans, limits.packs, origins, rounds);
@@ -204,6 +211,7 @@ Result<void> make_room(const store::Store& store, uint64_t lineage,
     rounds.measured = std::move(measured);
     // What was packed takes less now, and there may be more of it.
     rounds.thinned = packed.ok() && *packed > 0 ? Time{} : window.now;
+    rounds.has_more = packed.ok() && *packed >= rounds.give_back.pages_a_round();
     rounds.limits = limits;
     rounds.result = packed.ok() ? Result<void>() : Result<void>(std::move(packed).error());
     return rounds.result;
@@ -253,11 +261,16 @@ Result<std::optional<store::RestorePointId>> let_go_before(const store::Store& s
 Result<void> trim_history(const store::Store& store, uint64_t lineage, Time time, Time now,
                           const HistoryLimits& limits, store::Origins& origins,
                           HistoryRounds& rounds) {
+    rounds.has_more = false;
     auto incarnations = store.incarnations(lineage);
     if (!incarnations && incarnations.error().code() == Code::not_found) return {};
     if (TRY(std::move(incarnations)).empty()) return {};
     auto oldest = TRY(let_go_before(store, lineage, time, origins));
-    if (!oldest) return {};
+    if (!oldest) {
+        if (!rounds.held_since) rounds.held_since = now;
+        return {};
+    }
+    rounds.held_since.reset();
     return make_room(store, lineage, *oldest, {time, now}, limits, origins, rounds);
 }
 

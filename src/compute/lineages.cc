@@ -21,6 +21,8 @@ namespace {
 constexpr std::string_view kDroppedPrefix = "dropped-";
 // Records that were looked at lately are not looked at again to say who names what.
 constexpr std::chrono::seconds kOriginsAge{1};
+// Longer than most backups take. Then the status says that nothing goes meanwhile.
+constexpr std::chrono::minutes kHeldForLong{30};
 
 }  // namespace
 
@@ -98,9 +100,15 @@ HistoryCost Lineages::look_at_cost(uint64_t lineage, const Result<void>& trimmed
         looked_ = now;
     }
     auto named = origins_.named_of(lineage);
-    const MeasuredHistory& measured = rounds_[lineage].measured;
-    HistoryCost cost = cost_of(measured, named.ok() ? *named : store::Origins::Named());
-    cost.measured = sys::real_clock().now();
+    const HistoryRounds& rounds = rounds_[lineage];
+    HistoryCost cost = cost_of(rounds.measured, named.ok() ? *named : store::Origins::Named());
+    Time today = sys::real_clock().now();
+    if (cost.measured == Time{}) cost.measured = today;  // it has not come to that
+    if (rounds.held_since && today - *rounds.held_since > kHeldForLong)
+        cost.failure = fmt::format(
+            "history has been held since {}: a backup, or what else reads it, "
+            "has not ended",
+            rfc3339(*rounds.held_since));
     cost.wal_bytes = wal_bytes_of(store_, lineage);
     auto kept = kept_from(store_, lineage);
     if (kept.ok() && *kept) cost.from = (*kept)->time;
@@ -144,18 +152,20 @@ std::optional<HistoryCost> Lineages::history(uint64_t lineage) const {
     return found == costs_.end() ? std::nullopt : std::optional(found->second);
 }
 
-Result<void> Lineages::trim_history(uint64_t lineage, Time time, const HistoryLimits& limits) {
+Result<bool> Lineages::trim_history(uint64_t lineage, Time time, const HistoryLimits& limits) {
     std::lock_guard one(trimming_);
     ActAs acting(user_);
     TRY(trim_one(lineage, time, limits));
+    bool has_more = rounds_[lineage].has_more;
     // Nobody asks for those that were dropped and that this one needs. They are of one project, so
     // what they are needed for reaches as far back.
     for (auto above = TRY(parent_of(store_, lineage)); above && is_made(store_, *above);
          above = TRY(parent_of(store_, *above))) {
         if (::access(dropped_marker(store_.root(), *above).c_str(), F_OK) != 0) continue;
         TRY(trim_one(*above, time, limits));
+        has_more = has_more || rounds_[*above].has_more;
     }
-    return {};
+    return has_more;
 }
 
 Result<void> Lineages::drop(uint64_t lineage) {

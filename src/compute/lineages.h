@@ -41,7 +41,7 @@ class Lineages {
     Result<BranchPoint> find_moment(uint64_t lineage, const Moment& moment) const;
     Result<void> set_aside(uint64_t lineage, Time from) const;
     Result<void> begin_history(uint64_t lineage) const;
-    Result<void> trim_history(uint64_t lineage, Time time, const HistoryLimits& limits);
+    Result<bool> trim_history(uint64_t lineage, Time time, const HistoryLimits& limits);
     // Nothing may run on it.
     Result<void> drop(uint64_t lineage);
     // Of an earlier server: what it had not finished, and what waited for a child to go.

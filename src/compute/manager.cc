@@ -109,7 +109,7 @@ Result<void> Manager::begin_history(const LineageId& id) {
     return lineages_.begin_history(TRY(parse_lineage_id(id)));
 }
 
-Result<void> Manager::trim_history(const LineageId& id, Time time) {
+Result<bool> Manager::trim_history(const LineageId& id, Time time) {
     DiskState disk = disk_space().state;
     HistoryLimits limits =
         disk == DiskState::enough ? options_.history : for_a_full_disk(options_.history);

@@ -43,7 +43,7 @@ class Manager final : public Computes {
     Result<void> set_aside(const LineageId& lineage, Time from) override;
     Result<BranchPoint> find_moment(const LineageId& lineage, const Moment& moment) override;
     Result<void> begin_history(const LineageId& lineage) override;
-    Result<void> trim_history(const LineageId& lineage, Time time) override;
+    Result<bool> trim_history(const LineageId& lineage, Time time) override;
     std::optional<HistoryCost> history(const LineageId& lineage) const override;
     std::optional<uint64_t> kept_for(const LineageId& lineage) const override;
     Result<void> drop_lineage(const LineageId& lineage) override;

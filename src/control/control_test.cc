@@ -248,9 +248,11 @@ TEST_F(ControlTest, OneHistoryThatCannotBeTrimmedHoldsUpNoOther) {
         if (call != "trim_history" || std::exchange(failed, true)) return {};
         return error(Code::io_error, "a disk that fails");
     };
-    control_->history_keeper.run_once();
+    computes_.has_more_history = true;
+    EXPECT_TRUE(control_->history_keeper.run_once()) << "and it wants another round at once";
     EXPECT_TRUE(failed);
     EXPECT_EQ(computes_.histories.size(), 1u);
+    EXPECT_FALSE(control_->history_keeper.run_once());
 }
 
 TEST_F(ControlTest, HistoryIsKeptAsLongAsTheProjectWants) {

@@ -30,6 +30,7 @@ class FakeComputes : public compute::Computes {
     std::map<std::string, std::string> parents;  // of branches: what they were made from
     std::map<std::string, Time> set_aside_from;
     std::map<std::string, Time> histories;  // lineage -> from when on it is kept
+    bool has_more_history = false;          // of the next that is trimmed
     std::map<std::string, compute::HistoryCost> costs;
     std::map<std::string, uint64_t> kept;        // for a lineage, by what it was made from
     std::map<std::string, std::string> running;  // endpoint uid -> lineage
@@ -77,8 +78,9 @@ class FakeComputes : public compute::Computes {
     Result<void> begin_history(const compute::LineageId& lineage) override {
         return call("begin_history", [&] { histories[lineage] = Time{}; });
     }
-    Result<void> trim_history(const compute::LineageId& lineage, Time time) override {
-        return call("trim_history", [&] { histories[lineage] = time; });
+    Result<bool> trim_history(const compute::LineageId& lineage, Time time) override {
+        TRY(call("trim_history", [&] { histories[lineage] = time; }));
+        return std::exchange(has_more_history, false);
     }
     std::optional<compute::HistoryCost> history(const compute::LineageId& lineage) const override {
         auto found = costs.find(lineage);

@@ -48,24 +48,28 @@ void HistoryKeeper::run(const std::stop_token& stop) {
     std::mutex mutex;
     std::condition_variable_any rounds;
     while (!stop.stop_requested()) {
-        run_once(stop);
+        // A branch that is written to fast leaves more in a pause than a round takes.
+        if (run_once(stop)) continue;
         std::unique_lock lock(mutex);
         rounds.wait_for(lock, stop, core_.options.history_round, [] { return false; });
     }
 }
 
-void HistoryKeeper::run_once(const std::stop_token& stop) {
+bool HistoryKeeper::run_once(const std::stop_token& stop) {
     snapshots_.take_due();  // before what they are of is let go of
     auto kept = core_.meta.read(everything);
     if (!kept.ok()) {
         log::error("control: look for histories: {}", kept.error().text());
-        return;
+        return false;
     }
+    bool has_more = false;
     for (const auto& [lineage, retention] : *kept) {
-        if (stop.stop_requested()) return;
+        if (stop.stop_requested()) return false;
         auto trimmed = core_.computes.trim_history(lineage, core_.now() - retention);
         if (!trimmed.ok()) log::warn("control: {}", trimmed.error().text());
+        has_more = has_more || (trimmed.ok() && *trimmed);
     }
+    return has_more;
 }
 
 }  // namespace tarn::control

@@ -19,7 +19,8 @@ class HistoryKeeper {
     void start();
     void stop();
 
-    void run_once(const std::stop_token& stop = {});
+    // Answers whether there is more to do at once.
+    bool run_once(const std::stop_token& stop = {});
 
   private:
     void run(const std::stop_token& stop);

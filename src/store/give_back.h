@@ -41,8 +41,10 @@ class GiveBack {
     // branches be made. Once a segment is as it should be it is not looked at again before that
     // changes: that is what the object remembers. Answers how many pages it tried to pack: they may
     // take less now, and another round may find more.
+    // At most pages_a_round() of them: then there may be more of what it found already.
     Result<uint64_t> run(const Store& store, uint64_t lineage, const VersionSpans& spans,
                          const std::optional<Branched>& branched);
+    uint32_t pages_a_round() const { return limits_.pages_a_round; }
 
   private:
     struct Round;

@@ -426,12 +426,18 @@ TEST_P(MomentTest, NothingGoesWhileSomebodyHoldsIt) {
     ASSERT_OK(manager_->find_moment(kRoot, Newest{}));  // its user makes the lock's file
     auto store = store::Store::open(sys::real_disk(), directory_ + "/store");
     ASSERT_OK(store);
+    ASSERT_OK(manager_->trim_history(kRoot, known_[0].time - std::chrono::hours(1)));
+    ASSERT_TRUE(manager_->history(kRoot));
+    Time before = manager_->history(kRoot)->measured;
     Time later = sys::real_clock().now() + std::chrono::hours(1);
     {
         auto held = hold_history(*store, *parse_lineage_id(kRoot));
         ASSERT_OK(held);
         ASSERT_OK(manager_->trim_history(kRoot, later));
         EXPECT_EQ(count_files(".restore"), points);
+        auto cost = manager_->history(kRoot);
+        ASSERT_TRUE(cost);
+        EXPECT_EQ(cost->measured, before) << "nothing was looked at";
     }
     ASSERT_OK(manager_->trim_history(kRoot, later));
     EXPECT_EQ(count_files(".restore"), 2u);
