@@ -3,6 +3,8 @@
 To be imported once common.enter_environment() has returned.
 """
 
+import contextlib
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import common
@@ -123,13 +125,30 @@ def alternate(sides, rounds, what, action):
     return found
 
 
-def alternate_pgbench(sides, slices, seconds, what, *arguments):
-    """Of each side, over `slices` runs of `seconds` seconds: transactions a second, and bytes of WAL a transaction."""
+@contextlib.contextmanager
+def stopped(server):
+    """None of its processes gets on: what it has to do in the background is left for its own turn."""
+    stopped = {}
+    try:
+        while new := {p.pid: p for p in server.processes() if p.pid not in stopped}:  # one may just have been made
+            stopped |= new
+            for process in new.values():
+                process.kill(signal.SIGSTOP)
+        yield
+    finally:
+        for process in stopped.values():
+            process.kill(signal.SIGCONT)
+
+
+def alternate_pgbench(sides, slices, seconds, what, *arguments, alone=lambda side: contextlib.nullcontext()):
+    """Of each side, over `slices` runs of `seconds` seconds: transactions a second, and bytes of WAL a transaction.
+    `alone` keeps others away from a side during its turn."""
     count, took, wal = ({side.name: 0.0 for side in sides} for _ in range(3))
     for number, side in turns(sides, slices):
-        before = side.value(WAL_POSITION)
-        tps, done = pgbench.run(side.connection(), *arguments, "-j", 2, "-T", seconds)
-        wal[side.name] += float(side.value(WAL_POSITION) - before)
+        with alone(side):
+            before = side.value(WAL_POSITION)
+            tps, done = pgbench.run(side.connection(), *arguments, "-j", 2, "-T", seconds)
+            wal[side.name] += float(side.value(WAL_POSITION) - before)
         count[side.name] += done
         took[side.name] += done / tps  # without the time that connecting took
         common.progress(f"{what}, slice {number} of {slices}, {side.name}: {tps:,.1f}")
