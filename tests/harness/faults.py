@@ -20,6 +20,17 @@ def runs(pid):
         return False
 
 
+def end(tracer):
+    tracer.terminate()
+    try:
+        tracer.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        # Told to go while the process is being killed, strace may wait for the process's first thread, which ends only
+        # after its others, one of which only strace can let go of.
+        tracer.kill()
+        tracer.communicate()
+
+
 @contextlib.contextmanager
 def traced(pid, output, *arguments):
     """strace on a running process, from when it has attached on. Gone if it runs no more."""
@@ -32,8 +43,7 @@ def traced(pid, output, *arguments):
     try:
         yield
     finally:
-        tracer.terminate()
-        tracer.communicate()
+        end(tracer)
 
 
 @functools.cache
