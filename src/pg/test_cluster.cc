@@ -241,9 +241,10 @@ Result<Backend> Cluster::start(const std::vector<std::string>& settings) {
     int from_child[2];
     if (pipe2(to_child, O_CLOEXEC) != 0 || pipe2(from_child, O_CLOEXEC) != 0)
         return errno_error(errno, "make a pipe");
+    // With mmap a killed one leaves nothing in /dev/shm.
     std::vector<std::string> command = {
-        binaries_ + "/postgres", "--single", "-D",       data_, "-c",
-        "exit_on_error=on",      "-c",       "fsync=off"};
+        binaries_ + "/postgres", "--single", "-D",        data_, "-c",
+        "exit_on_error=on",      "-c",       "fsync=off", "-c",  "dynamic_shared_memory_type=mmap"};
     for (const auto& setting : settings) {
         command.push_back("-c");
         command.push_back(setting);
