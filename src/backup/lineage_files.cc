@@ -26,7 +26,7 @@ constexpr uint64_t kAll = ~uint64_t{0};
 constexpr auto kLongestStart = std::chrono::seconds(120);
 constexpr auto kBetweenLooks = std::chrono::milliseconds(100);
 
-bool is_damage(const Error& failure) {
+bool is_unreadable(const Error& failure) {
     return failure.code() == Code::data_loss || failure.os_errno() == EIO;
 }
 
@@ -81,7 +81,7 @@ Result<void> LineageFiles::read_points(uint64_t lineage) {
         for (uint32_t each : points_[log]) {
             auto point = store_.restore_point({log, each});
             // It is taken along as it is; what it named nobody can say.
-            if (!point && is_damage(point.error())) {
+            if (!point && is_unreadable(point.error())) {
                 problems_[lineage].push_back(point.error().message());
                 sealed_[log] = kAll;
                 continue;
@@ -158,7 +158,7 @@ Result<void> LineageFiles::list_wal(store::LogId log, bool newest, Inventory& in
         auto found = newest_moment(store_, log.lineage);
         // Damaged, or a start that hangs: this WAL is taken as it is, and all other branches.
         bool unclear =
-            !found && (is_damage(found.error()) || found.error().code() == Code::unavailable);
+            !found && (is_unreadable(found.error()) || found.error().code() == Code::unavailable);
         if (!found && !unclear) return std::move(found).error();
         // If another life has begun meanwhile, this one's WAL has its last end.
         bool moved_on = TRY(store_.incarnations(log.lineage)).back() != log.incarnation;

@@ -8,8 +8,6 @@ namespace tarn::backup {
 
 namespace {
 
-constexpr Span kDeadForSure = std::chrono::hours{24};
-
 struct Choice {
     std::vector<std::string> go;
     std::set<std::string> parts;  // of those that stay
@@ -55,7 +53,7 @@ Result<Pruned> run_prune(Repository& repository, sys::Clock& clock, const PruneR
             .with_hint("name the place that `tarn backup --to` was given");
     auto turn = repository.turn(clock, Turn::Kind::pruning);
     TRY(turn->begin(request.patience));
-    repository.remove_leftovers(clock.now() - kDeadForSure);
+    repository.remove_leftovers(clock.now() - Turn::kDeadForSure);
     auto choice = TRY(choose(repository, clock.now(), clock.now() - request.keep));
     Pruned pruned;
     pruned.left = choice.stay;

@@ -23,7 +23,7 @@ namespace {
 constexpr size_t kRun = 8192;
 
 // The object is not what it was. Any other failure only says that it could not be fetched now.
-bool is_damage(const Error& failure) {
+bool is_lost(const Error& failure) {
     return failure.code() == Code::data_loss || failure.code() == Code::not_found;
 }
 
@@ -81,7 +81,7 @@ class Restoring {
         if (known == lost_parts_.end()) {
             auto contents = repository_.get_part(part);
             if (contents && contents->size() == size) return contents;
-            if (!contents && !is_damage(contents.error())) return contents;
+            if (!contents && !is_lost(contents.error())) return contents;
             std::string why = contents ? fmt::format("object {} has another length", part)
                                        : contents.error().message();
             known = lost_parts_.emplace(part, std::move(why)).first;

@@ -16,7 +16,6 @@ constexpr std::string_view kRunning = "running/";
 constexpr std::string_view kTrace = "running/pruned-";
 constexpr Span kRenewed = std::chrono::minutes{5};
 constexpr Span kHeldUp = std::chrono::minutes{20};  // well before it looks dead to others
-constexpr Span kDeadForSure = std::chrono::hours{24};
 constexpr std::chrono::milliseconds kBetweenLooks{500};
 
 constexpr std::string_view name_of(Turn::Kind kind) {

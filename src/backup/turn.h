@@ -38,6 +38,8 @@ class Turn {
   public:
     enum class Kind { backup, pruning, reader };
     static constexpr Span kFresh = std::chrono::minutes{30};
+    // What is older was left by somebody who died, whatever clocks say.
+    static constexpr Span kDeadForSure = std::chrono::hours{24};
 
     Turn(objects::ObjectStore& store, sys::Clock& clock, Kind kind)
         : store_(store), clock_(clock), kind_(kind) {}

@@ -1,13 +1,11 @@
 #include "compute/compactor.h"
 
-#include <sys/resource.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "base/log.h"
+#include "sys/idle_thread.h"
 
 namespace tarn::compute {
 
@@ -22,14 +20,6 @@ constexpr milliseconds kRoundMost{15'000};
 // Room that the file system must have.
 constexpr uint64_t kRoomBytes = uint64_t{1} << 30;
 constexpr uint64_t kRoomPart = 20;  // one part in so many
-
-// For this thread alone. Where the system does not allow it, rates are limited all the same.
-void step_back() {
-    constexpr int kWhoProcess = 1, kIdleClass = 3, kClassShift = 13;
-    auto thread = static_cast<id_t>(::syscall(SYS_gettid));
-    (void)::setpriority(PRIO_PROCESS, thread, 19);
-    (void)::syscall(SYS_ioprio_set, kWhoProcess, 0, kIdleClass << kClassShift);
-}
 
 }  // namespace
 
@@ -55,7 +45,7 @@ void Compactor::end() {
 }
 
 void Compactor::run(milliseconds calm) {
-    step_back();
+    sys::become_idle();
     store::Compaction compaction(*pages_, calm);
     refilled_ = Clock::now();
     slots_seen_ = pages_->map().header().next_slot.load();

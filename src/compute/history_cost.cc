@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/flag_counts.h"
 #include "compute/layout.h"
 #include "compute/opening.h"
 #include "store/paths.h"
@@ -10,20 +11,6 @@
 namespace tarn::compute {
 
 namespace {
-
-// Which places of a stretch are left, told without a walk over it.
-class Left {
-  public:
-    explicit Left(const std::vector<bool>& stays) : before_{0} {
-        for (bool stay : stays) before_.push_back(before_.back() + (stay ? 1 : 0));
-    }
-    uint32_t count(const std::pair<uint32_t, uint32_t>& stretch) const {
-        return before_[stretch.second + 1] - before_[stretch.first];
-    }
-
-  private:
-    std::vector<uint32_t> before_;
-};
 
 // Is its record the only one that it is named by? Then nobody else pins it.
 bool is_named_by_others(const std::set<uint64_t>& by, uint64_t lineage) {
@@ -53,12 +40,13 @@ HistoryCost cost_of(const MeasuredHistory& history, const store::Origins::Named&
     std::vector<bool> free = history.stays;
     for (size_t at = 0; at < free.size(); ++at)
         if (pinned[at]) free[at] = false;
-    Left left(history.stays), left_without_pins(free);
+    FlagCounts left(history.stays), left_without_pins(free);
     for (const auto& [stretch, bytes] : history.stretches) {
-        uint32_t showing = left.count(stretch);
+        uint32_t showing = left.between(stretch.first, stretch.second);
         if (showing == 0) continue;
         cost.version_bytes += bytes;
-        if (left_without_pins.count(stretch) == 0) cost.pinned_bytes += bytes;
+        if (left_without_pins.between(stretch.first, stretch.second) == 0)
+            cost.pinned_bytes += bytes;
         if (showing > 1) continue;
         for (auto pin = pin_at.lower_bound(stretch.first);
              pin != pin_at.end() && pin->first <= stretch.second; ++pin)

@@ -4,6 +4,8 @@
 #include <optional>
 #include <ranges>
 
+#include "base/flag_counts.h"
+
 namespace tarn::compute {
 
 Stretches stretches_of(const store::VersionSpans& spans) {
@@ -16,11 +18,10 @@ Stretches stretches_of(const store::VersionSpans& spans) {
 namespace {
 
 uint64_t bytes_of(const Stretches& stretches, const std::vector<bool>& stays) {
-    std::vector<uint32_t> before{0};
-    for (bool stay : stays) before.push_back(before.back() + (stay ? 1 : 0));
+    FlagCounts left(stays);
     uint64_t total = 0;
     for (const auto& [stretch, bytes] : stretches)
-        if (before[stretch.second + 1] > before[stretch.first]) total += bytes;
+        if (left.between(stretch.first, stretch.second) > 0) total += bytes;
     return total;
 }
 

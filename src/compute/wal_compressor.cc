@@ -1,14 +1,11 @@
 #include "compute/wal_compressor.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <condition_variable>
 #include <mutex>
 
 #include "base/log.h"
 #include "compute/layout.h"
+#include "sys/idle_thread.h"
 
 namespace tarn::compute {
 
@@ -16,13 +13,6 @@ namespace {
 
 // Of plain WAL, whatever is left to do: several times what a busy compute writes.
 constexpr uint64_t kBytesPerSecond = 32 << 20;
-
-// As unimportant as a thread can be, to the processors and to the disk.
-void step_back() {
-    constexpr int kWhoProcess = 1, kIdleClass = 3 << 13;
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 19);
-    ::syscall(SYS_ioprio_set, kWhoProcess, 0, kIdleClass);
-}
 
 void wait(const std::stop_token& stop, Span span) {
     std::mutex mutex;
@@ -42,7 +32,7 @@ WalCompressor::WalCompressor(Lineages& lineages, const ComputeUser& user, Span r
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 void WalCompressor::run(const std::stop_token& stop) {
-    step_back();
+    sys::become_idle();
     ActAs acting(user_);
     while (!stop.stop_requested()) {
         auto all = lineages_.all();

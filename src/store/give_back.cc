@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/crc32c.h"
+#include "base/flag_counts.h"
 #include "store/log_state.h"
 #include "store/paths.h"
 #include "store/slot_scan.h"
@@ -31,15 +32,13 @@ Uses& segment_of(Logs& logs, LogId log, uint64_t slot) {
     return uses;
 }
 
-// How many of the first n points are among `wanted`, for each n.
+// Which of the points are among `wanted`.
 template <class Container>
-std::vector<uint32_t> count_before(const std::vector<RestorePointId>& points,
-                                   const Container& wanted) {
-    std::vector<uint32_t> before{0};
+FlagCounts flags_of(const std::vector<RestorePointId>& points, const Container& wanted) {
+    std::vector<bool> flags;
     for (const RestorePointId& id : points)
-        before.push_back(before.back() +
-                         (std::binary_search(wanted.begin(), wanted.end(), id) ? 1 : 0));
-    return before;
+        flags.push_back(std::binary_search(wanted.begin(), wanted.end(), id));
+    return FlagCounts(flags);
 }
 
 Result<Logs> look_at_uses(const Store& store, const VersionSpans& found,
@@ -47,12 +46,12 @@ Result<Logs> look_at_uses(const Store& store, const VersionSpans& found,
                           const std::optional<GiveBack::Branched>& branched) {
     Logs logs;
     uint64_t lineage = found.points.back().log.lineage;
-    auto left_before = count_before(found.points, left);
-    auto branched_before = count_before(found.points, branched.value_or(GiveBack::Branched{}));
+    FlagCounts is_left = flags_of(found.points, left);
+    FlagCounts is_branched = flags_of(found.points, branched.value_or(GiveBack::Branched{}));
     for (const VersionSpan& span : found.spans) {
-        if (left_before[span.last + 1] == left_before[span.first]) continue;
+        if (is_left.between(span.first, span.last) == 0) continue;
         bool is_read = !branched || span.last + 1 == found.points.size() ||
-                       branched_before[span.last + 1] > branched_before[span.first];
+                       is_branched.between(span.first, span.last) > 0;
         Use& use =
             segment_of(logs, {lineage, span.incarnation}, span.slot)[span.slot % kSlotsPerSegment];
         use = std::max(use, is_read ? Use::plain : Use::history);

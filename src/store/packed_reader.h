@@ -55,9 +55,9 @@ constexpr size_t kMostPackedBytes = 6144;  // of a page: one that stays larger i
 // Is it the header of this segment, in a file of so many bytes?
 bool is_packed_header(const PackedHeader& header, LogId log, uint64_t segment, uint64_t size);
 
-// Needs no allocator, and may be zeroed memory. The library's context points into the object, and is
-// made once: making it asks the processor what it can do, which takes tens of microseconds where a
-// hypervisor answers.
+// Needs no allocator, and may be zeroed memory. The library's context points into the object, and
+// is made once: making it asks the processor what it can do, which takes tens of microseconds where
+// a hypervisor answers.
 class Unpacker {
   public:
     Unpacker() = default;
