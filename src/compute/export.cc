@@ -82,7 +82,12 @@ Result<void> export_moment(const store::Store& store, const MomentSource& source
     const std::string& directory = target.directory;
     auto owner = TRY(owner_of_export(target));
     bool made = !exists(directory);
-    if (made) TRY(sys::make_directory(sys::real_disk(), directory));
+    if (made) {
+        auto created = sys::make_directory(sys::real_disk(), directory);
+        if (!created)
+            return std::move(created).error().with_hint(
+                "make the directory above it, or name another");
+    }
     auto written = [&]() -> Result<void> {
         if (::chmod(directory.c_str(), 0700) != 0)
             return errno_error(errno, fmt::format("close {} to others", directory));

@@ -22,7 +22,8 @@ class StoreCheck {
         for (uint64_t wanted : request_.lineages)
             if (std::find(there.begin(), there.end(), wanted) == there.end())
                 return error(Code::not_found, "there is no lineage {} in {}", lineage_text(wanted),
-                             store_.root());
+                             store_.root())
+                    .with_hint("`tarn inspect` lists those that are there");
         bool all = request_.lineages.empty();
         if (!all) there = request_.lineages;
         now_.lineages = there.size();

@@ -8,7 +8,9 @@ Result<meta::BranchRow> branch_named(meta::Session& session, const meta::Project
     if (parsed.project != project.id && parsed.project != project.uid)
         return error(Code::invalid_argument,
                      "source_branch field must point to the branch from the same Project");
-    return TRY(live_branch(session, project.uid, parsed.branch)).branch;
+    auto found = live_branch(session, project.uid, parsed.branch);
+    if (!found) return std::move(found).error().with_hint(fmt::format("{} is '{}'", field, name));
+    return found->branch;
 }
 
 Result<meta::SnapshotRow> snapshot_named(meta::Session& session, const meta::ProjectRow& project,
@@ -18,7 +20,9 @@ Result<meta::SnapshotRow> snapshot_named(meta::Session& session, const meta::Pro
         return error(Code::invalid_argument,
                      "source_snapshot field must point to a snapshot from the same Project");
     auto row = TRY(meta::find_snapshot(session, project.uid, parsed.leaf));
-    if (!row || !is_live(row->state)) return error(Code::not_found, "snapshot id not found");
+    if (!row || !is_live(row->state))
+        return error(Code::not_found, "snapshot id not found")
+            .with_hint(fmt::format("{} is '{}'", field, name));
     if (row->state != meta::State::ready) return conflicting_operation();
     return *row;
 }

@@ -214,7 +214,7 @@ Result<void> prune(const BackupOptions& options) {
         line.show(fmt::format("object {} of {}", object, objects));
     };
     auto pruned = TRY(backup::run_prune(repository, sys::real_clock(), request));
-    std::printf("removed %zu backups and %zu objects, %s; %zu backups are left\n", pruned.backups,
+    std::printf("backups removed: %zu, with %zu objects, %s; left: %zu\n", pruned.backups,
                 pruned.objects, size_text(pruned.bytes).c_str(), pruned.left);
     return {};
 }

@@ -55,7 +55,7 @@ Result<InstanceLock> InstanceLock::take(const std::string& data_directory) {
     if (::fcntl(file.fd(), F_OFD_SETLK, &whole) != 0)
         return error(Code::unavailable, "use data directory {}: process {} serves it already",
                      data_directory, holder(file.fd()))
-            .with_hint("end that server, or give this one another --data-dir");
+            .with_hint("end that server first, or name another directory with --data-dir");
     std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(file.fd(), 0) != 0 || ::pwrite(file.fd(), pid.data(), pid.size(), 0) < 0)
         return errno_error(errno, fmt::format("write {}", path));

@@ -134,8 +134,9 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
     command
         .add_option("--history-packing", options.history_packing,
                     "Compress versions of pages that only older restore points show: true or false")
+        ->check(CLI::IsMember({"true", "false"}))
         ->envname("TARN_HISTORY_PACKING")
-        ->capture_default_str();
+        ->default_str("true");
     command
         .add_option("--disk-low", options.disk_low,
                     "Free space below which nothing new is made; auto follows from the disk's "
