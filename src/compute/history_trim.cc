@@ -166,7 +166,8 @@ Result<uint64_t> give_back(const store::Store& store, uint64_t lineage,
         return {};
     };
     auto looked = look();
-    // Where nobody can say what branches read, nothing is packed; what nobody shows goes all the same.
+    // Where nobody can say what branches read nothing is packed; what nobody shows goes all the
+    // same.
     auto packed = rounds.give_back.run(store, lineage, spans, branched);
     if (!looked.ok()) return std::move(looked).error();
     return packed;
