@@ -153,7 +153,7 @@ std::optional<HistoryCost> Lineages::history(uint64_t lineage) const {
 }
 
 Result<bool> Lineages::trim_history(uint64_t lineage, Time time, const HistoryLimits& limits) {
-    std::lock_guard one(trimming_);
+    auto one = take_trimming();
     ActAs acting(user_);
     TRY(trim_one(lineage, time, limits));
     bool has_more = rounds_[lineage].has_more;
@@ -170,7 +170,7 @@ Result<bool> Lineages::trim_history(uint64_t lineage, Time time, const HistoryLi
 
 Result<void> Lineages::drop(uint64_t lineage) {
     auto no_compressing = stop_compressing();
-    std::lock_guard no_trimming(trimming_);  // waited for before anybody waits for this
+    auto no_trimming = take_trimming();  // waited for before anybody waits for this
     std::lock_guard one(births_);
     ActAs acting(user_);
     // Durable, because the metadata forgets the branch next: without it nobody would come back.
@@ -184,7 +184,7 @@ Result<void> Lineages::drop(uint64_t lineage) {
 // What cannot be cleaned up is told, and is no reason not to start.
 void Lineages::remove_leftovers() {
     auto no_compressing = stop_compressing();
-    std::lock_guard no_trimming(trimming_);  // waited for before anybody waits for this
+    auto no_trimming = take_trimming();  // waited for before anybody waits for this
     std::lock_guard one(births_);
     ActAs acting(user_);
     auto removed = store_.remove_unfinished([this](uint64_t lineage) { return stays(lineage); });
@@ -262,6 +262,12 @@ Result<uint64_t> Lineages::compress_wal(uint64_t lineage, const std::function<bo
     if (!is_made(store_, lineage)) return uint64_t{0};
     return compress_archived_wal(
         store_, lineage, [&] { return waiting_ == 0 && go_on(); }, unreadable_wal_);
+}
+
+// Who waits is next, and not the thread that trims one history after the other.
+std::unique_lock<std::mutex> Lineages::take_trimming() {
+    std::lock_guard next(next_to_trim_);
+    return std::unique_lock(trimming_);
 }
 
 std::unique_lock<std::mutex> Lineages::stop_compressing() {

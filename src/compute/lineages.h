@@ -63,6 +63,7 @@ class Lineages {
     Result<void> sweep_dropped(std::optional<uint64_t> asked_for);
     Result<bool> sweep(uint64_t lineage);
     std::unique_lock<std::mutex> stop_compressing();
+    std::unique_lock<std::mutex> take_trimming();
     Result<void> trim_one(uint64_t lineage, Time time, const HistoryLimits& limits);
     HistoryCost look_at_cost(uint64_t lineage, const Result<void>& trimmed);
     void note_cost(uint64_t lineage, HistoryCost cost);
@@ -76,6 +77,7 @@ class Lineages {
     std::mutex compressing_;          // one segment at a time; taken before the other two
     wal::Unreadable unreadable_wal_;  // under compressing_
     std::mutex births_;               // creating and dropping, one at a time
+    std::mutex next_to_trim_;         // by take_trimming(), while it waits for the one below
     std::mutex trimming_;             // one history at a time
     std::map<uint64_t, HistoryRounds> rounds_;
     store::Origins origins_;
