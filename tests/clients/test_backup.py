@@ -270,6 +270,6 @@ def test_every_so_often(tmp_path):
         backup.take(server, place)
         objects = len(list(place.glob("objects/??/*")))
         done = backup.run(None, *prune)
-        assert done.returncode == 0 and "; 1 backups are left" in done.stdout, done.stdout + done.stderr
+        assert done.returncode == 0 and "; left: 1" in done.stdout, done.stdout + done.stderr
         assert len(list(place.glob("objects/??/*"))) < objects
         assert backup.run(None, "verify", "--from", place).returncode == 0
