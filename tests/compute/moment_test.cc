@@ -347,6 +347,25 @@ struct HistoryRoundTest : MomentTest {
         ASSERT_OK(store);
         store_ = std::move(*store);
     }
+    // Four thousand rows of a page's eighth each, and a restore point of them.
+    void make_wide_table() {
+        value("ep-main",
+              "SELECT 1; CREATE TABLE wide AS SELECT n, repeat('x', 1000) AS body "
+              "FROM generate_series(1, 4000) n");
+        value("ep-main", "CHECKPOINT");
+    }
+    void update_wide_table(const char* letter) {
+        value("ep-main", fmt::format("UPDATE wide SET body = repeat('{}', 1000)", letter));
+    }
+    // The packed files that there are after a round. By the computes' user.
+    size_t packed_after_round(Time begun) {
+        store::Origins origins;
+        HistoryRounds rounds;
+        auto done =
+            trim_history(*store_, lineage_, begun, sys::real_clock().now(), {}, origins, rounds);
+        EXPECT_TRUE(done.ok()) << (done.ok() ? "" : done.error().text());
+        return count_files(".packed");
+    }
     std::optional<store::Store> store_;
     const uint64_t lineage_ = *parse_lineage_id(kRoot);
 };
@@ -447,32 +466,39 @@ TEST_P(MomentTest, NothingGoesWhileSomebodyHoldsIt) {
 TEST_P(HistoryRoundTest, NothingIsPackedWhileSomebodyCopiesTheFiles) {
     start_with_table();
     Time begun = sys::real_clock().now();
-    value("ep-main",
-          "SELECT 1; CREATE TABLE wide AS SELECT n, repeat('x', 1000) AS body "
-          "FROM generate_series(1, 4000) n");
-    for (const char* letter : {"a", "b"}) {
-        value("ep-main", "CHECKPOINT");
-        value("ep-main", fmt::format("UPDATE wide SET body = repeat('{}', 1000)", letter));
-    }
+    make_wide_table();
+    update_wide_table("a");
     ASSERT_OK(manager_->stop("ep-main"));
     auto user = find_compute_user("");
     ASSERT_OK(user);
     ActAs acting(*user);
     ASSERT_NO_FATAL_FAILURE(open_store());
-    auto look_after = [&] {
-        store::Origins origins;
-        HistoryRounds rounds;
-        auto done =
-            trim_history(*store_, lineage_, begun, sys::real_clock().now(), {}, origins, rounds);
-        EXPECT_TRUE(done.ok()) << (done.ok() ? "" : done.error().text());
-        return count_files(".packed");
-    };
     {
         auto held = hold_packing(*store_, lineage_);
         ASSERT_OK(held);
-        EXPECT_EQ(look_after(), 0u);
+        EXPECT_EQ(packed_after_round(begun), 0u);
     }
-    EXPECT_EQ(look_after(), 1u);
+    EXPECT_EQ(packed_after_round(begun), 1u);
+}
+
+// Unpacking takes time at each read.
+TEST_P(HistoryRoundTest, WhatABranchReadsStaysPlain) {
+    start_with_table();
+    Time begun = sys::real_clock().now();
+    make_wide_table();
+    ASSERT_OK(manager_->create_branch(kBranch, kRoot, "ep-main", Newest{}));
+    update_wide_table("a");
+    ASSERT_OK(manager_->stop("ep-main"));
+    auto user = find_compute_user("");
+    ASSERT_OK(user);
+    {
+        ActAs acting(*user);
+        ASSERT_NO_FATAL_FAILURE(open_store());
+        EXPECT_EQ(packed_after_round(begun), 0u);
+    }
+    ASSERT_OK(manager_->drop_lineage(kBranch));
+    ActAs acting(*user);
+    EXPECT_EQ(packed_after_round(begun), 1u);
 }
 
 // What a restore set aside is not the new state's past, and is not taken for it.
