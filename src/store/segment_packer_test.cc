@@ -90,9 +90,21 @@ struct SegmentPackerTest : testing::Test {
         std::string bytes(entry.bytes, 'x');
         good(file.write(bytes.data(), bytes.size(), entry.offset));
     }
+    // As if its place had not become a hole yet. Of the first round.
+    void put_back_into_slot(uint32_t block) {
+        auto slots = good(sys::File::open(
+            store_.disk(), segment_path(store_.root().c_str(), kLog, 0, false).text, O_RDWR));
+        std::string page = page_of(1, block, false);
+        good(slots.write(page.data(), page.size(), block * kBlockBytes));
+    }
     void give_back_anew() {
         GiveBack anew;
         good(anew.run(store_, 1, spans(), GiveBack::Branched{}));
+    }
+    void expect_packed_anew(uint32_t number, const std::vector<RestorePoint>& points) {
+        give_back_anew();
+        EXPECT_EQ(packed()[0], std::vector<uint32_t>{number});
+        expect_whole(points);
     }
     // What `verify` reads of a restore point, and what a branch of it does.
     void expect_whole(const RestorePoint& point, int round, bool noise = false) {
@@ -267,9 +279,7 @@ TEST_F(SegmentPackerTest, TwoFilesOfASegmentBecomeOne) {
     good(sys::write_scratch(store_.disk(), packed_file(0), kept));
     expect_whole(points);
     damage_packed(1, again);  // which the older one has too
-    give_back_anew();
-    EXPECT_EQ(packed()[0], std::vector<uint32_t>{2});
-    expect_whole(points);
+    expect_packed_anew(2, points);
 }
 
 // Nothing is made of what could not be read once, and it is read again in the next round.
@@ -288,9 +298,7 @@ TEST_F(SegmentPackerTest, AReadThatFailsOnceLosesNothing) {
         EXPECT_EQ(packed()[0], std::vector<uint32_t>{0}) << whole_reads;
     }
     expect_whole(points);
-    give_back_anew();
-    EXPECT_EQ(packed()[0], std::vector<uint32_t>{1});
-    expect_whole(points);
+    expect_packed_anew(1, points);
 }
 
 // A disk that is too full to pack gets the room that needs none, and is no failure.
@@ -301,31 +309,24 @@ TEST_F(SegmentPackerTest, AFullDiskLosesNothing) {
     EXPECT_TRUE(disk_.has_failed());
     EXPECT_TRUE(packed()[0].empty());
     expect_whole(points);
-    give_back_anew();
-    EXPECT_EQ(packed()[0], std::vector<uint32_t>{0});
-    expect_whole(points);
+    expect_packed_anew(0, points);
 }
 
 // Which is not taken over as whole when the segment is packed anew, though it can be unpacked.
 TEST_F(SegmentPackerTest, APageThatBecameAnotherIsFound) {
     auto points = rounds(1, 3);
     give_back();
-    PackedEntry seven = entries()[7], eight = entries()[8];
     auto file = good(sys::File::open(disk_, packed_file(0), O_RDWR));
-    std::string other(eight.bytes, '\0');
-    good(file.read(other.data(), other.size(), eight.offset));
     PackedHeader header;
     good(file.read(&header, sizeof header, 0));
     std::vector<PackedEntry> all = entries();
-    all[7].offset = eight.offset;
-    all[7].bytes = eight.bytes;
-    header.crc = header.expected_crc(all.data(), all.size() * sizeof seven);
+    all[7].offset = all[8].offset;
+    all[7].bytes = all[8].bytes;
+    size_t bytes = all.size() * sizeof(PackedEntry);
+    header.crc = header.expected_crc(all.data(), bytes);
     good(file.write(&header, sizeof header, 0));
-    good(file.write(all.data(), all.size() * sizeof seven, sizeof header));
-    auto slots = good(
-        sys::File::open(disk_, segment_path(store_.root().c_str(), kLog, 0, false).text, O_RDWR));
-    std::string page = page_of(1, 7, false);
-    good(slots.write(page.data(), page.size(), 7 * kBlockBytes));
+    good(file.write(all.data(), bytes, sizeof header));
+    put_back_into_slot(7);
     for (const RestorePoint& point : rounds(4, 5)) points.push_back(point);
     give_back_anew();
     ASSERT_EQ(packed()[0], std::vector<uint32_t>{1});
@@ -368,10 +369,7 @@ TEST_F(SegmentPackerTest, APageInItsSlotOutlivesADamagedPackedOne) {
     auto points = rounds(1, 3);
     give_back();
     damage_packed(0, entries()[7]);
-    auto slots = good(sys::File::open(
-        store_.disk(), segment_path(store_.root().c_str(), kLog, 0, false).text, O_RDWR));
-    std::string page = page_of(1, 7, false);
-    good(slots.write(page.data(), page.size(), 7 * kBlockBytes));
+    put_back_into_slot(7);
     for (const RestorePoint& point : rounds(4, 5)) points.push_back(point);
     give_back_anew();
     ASSERT_EQ(packed()[0], std::vector<uint32_t>{1});
