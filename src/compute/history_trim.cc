@@ -156,19 +156,20 @@ Result<store::GiveBack::Branched> branched_from(const store::Store& store, uint6
 
 // Answers how many pages were packed: none while somebody copies the lineage's files.
 Result<uint64_t> give_back(const store::Store& store, uint64_t lineage,
-                           const store::VersionSpans& spans, bool packs, store::Origins& origins,
-                           HistoryRounds& rounds) {
+                           const store::VersionSpans& spans, const HistoryLimits& limits, Time now,
+                           store::Origins& origins, HistoryRounds& rounds) {
     std::optional<sys::Descriptor> alone;
     std::optional<store::GiveBack::Branched> branched;
     auto look = [&]() -> Result<void> {
-        if (packs) alone = TRY(take_packing(store, lineage));
+        if (limits.packs) alone = TRY(take_packing(store, lineage));
         if (alone) branched = TRY(branched_from(store, lineage, origins));
         return {};
     };
     auto looked = look();
     // Where nobody can say what branches read nothing is packed; what nobody shows goes all the
     // same.
-    auto packed = rounds.give_back.run(store, lineage, spans, branched);
+    auto packed = rounds.give_back.run(store, lineage, spans, branched,
+                                       limits.waits ? std::optional(now) : std::nullopt);
     if (!looked.ok()) return std::move(looked).error();
     return packed;
 }
@@ -204,7 +205,7 @@ Result<void> make_room(const store::Store& store, uint64_t lineage,
         }
         TRY(store.collect_garbage(lineage, oldest, thinned, origins));
     }
-    auto packed = give_back(store, lineage, spans, limits.packs, origins, rounds);
+    auto packed = give_back(store, lineage, spans, limits, window.now, origins, rounds);
     rounds.points = TRY(store.restore_points(lineage));
     for (const store::RestorePointId& id : measured.ids)
         measured.stays.push_back(

@@ -93,6 +93,7 @@ HistoryLimits for_a_full_disk(HistoryLimits limits) {
     limits.budget /= kPart;
     limits.budget_least /= kPart;
     limits.dense = Span{0};
+    limits.waits = false;
     return limits;
 }
 

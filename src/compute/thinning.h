@@ -48,6 +48,7 @@ struct HistoryLimits {
     double budget = 1;                           // of a branch's size, for what thinning can free
     uint64_t budget_least = uint64_t{64} << 20;  // bytes: of small branches
     bool packs = true;                           // what only older restore points show
+    bool waits = true;  // for more to come together, before little space is given back
     bool operator==(const HistoryLimits&) const = default;
 };
 

@@ -64,35 +64,45 @@ Result<Logs> look_at_uses(const Store& store, const VersionSpans& found,
     return logs;
 }
 
+// Calls `act` with the begin and the end of each stretch that is so.
+template <class Is, class Act>
+Result<void> for_stretches(uint64_t size, const Is& is, const Act& act) {
+    for (uint64_t at = 0; at < size;) {
+        uint64_t first = at;
+        while (at < size && is(at)) ++at;
+        if (at > first) TRY(act(first, at));
+        if (at == first) ++at;
+    }
+    return {};
+}
+
 // Makes holes of the units of a file whose slots are all free, but for those that are noted to be
-// holes already. `unit` bytes hold `slots` slots.
+// holes already, and of stretches shorter than `least`. `unit` bytes hold `slots` slots.
 Result<void> punch(sys::Disk& disk, const std::string& path, const std::vector<bool>& free,
-                   uint64_t slots, uint64_t unit, std::vector<bool>& holes) {
+                   uint64_t slots, uint64_t unit, uint64_t least, std::vector<bool>& holes) {
     auto opened = sys::File::open(disk, path, O_RDWR);
     // A power cut may have kept the removal of one file of a segment and not of the other.
     if (!opened && opened.error().code() == Code::not_found) return {};
     sys::File file = TRY(std::move(opened));
     const uint64_t units = free.size() / slots;
     holes.resize(units);
-    auto is_free = [&](uint64_t at) {
+    auto can_go = [&](uint64_t at) {
         auto first = free.begin() + static_cast<ptrdiff_t>(at * slots);
-        return std::all_of(first, first + static_cast<ptrdiff_t>(slots),
-                           [](bool is) { return is; });
+        return !holes[at] && std::all_of(first, first + static_cast<ptrdiff_t>(slots),
+                                         [](bool is) { return is; });
     };
-    for (uint64_t at = 0; at < units;) {
-        uint64_t first = at;
-        bool some_new = false;
-        for (; at < units && is_free(at); ++at) some_new = some_new || !holes[at];
-        if (at == first) ++at;
-        if (!some_new) continue;
-        int result = disk.punch(file.fd(), static_cast<int64_t>(first * unit),
-                                static_cast<int64_t>((at - first) * unit));
-        if (result == -EOPNOTSUPP) return {};  // only whole segments go, then
+    bool makes_holes = true;
+    return for_stretches(units, can_go, [&](uint64_t begin, uint64_t end) -> Result<void> {
+        if (!makes_holes || end - begin < least) return {};
+        int result = disk.punch(file.fd(), static_cast<int64_t>(begin * unit),
+                                static_cast<int64_t>((end - begin) * unit));
+        makes_holes = result != -EOPNOTSUPP;  // only whole segments go, then
+        if (!makes_holes) return {};
         if (result < 0) return errno_error(-result, fmt::format("give space of {} back", path));
-        std::fill(holes.begin() + static_cast<ptrdiff_t>(first),
-                  holes.begin() + static_cast<ptrdiff_t>(at), true);
-    }
-    return {};
+        std::fill(holes.begin() + static_cast<ptrdiff_t>(begin),
+                  holes.begin() + static_cast<ptrdiff_t>(end), true);
+        return {};
+    });
 }
 
 // Asked behind the last slot that there can be.
@@ -142,12 +152,13 @@ struct GiveBack::Round {
     const Store& store;
     Logs logs;
     uint32_t pages;                     // that may still be packed
+    std::optional<Time> now;            // nothing: no segment waits
     bool synced = false;                // no power cut brings back what has gone
     std::optional<Error> failure = {};  // the first; it keeps no other segment from its turn
 };
 
 Result<uint64_t> GiveBack::run(const Store& store, uint64_t lineage, const VersionSpans& spans,
-                               const std::optional<Branched>& branched) {
+                               const std::optional<Branched>& branched, std::optional<Time> now) {
     std::vector<RestorePointId> left = TRY(store.restore_points(lineage));
     // Without it, it is not known what the running incarnation may have in hand.
     if (spans.points.empty() || !std::binary_search(left.begin(), left.end(), spans.points.back()))
@@ -156,7 +167,7 @@ Result<uint64_t> GiveBack::run(const Store& store, uint64_t lineage, const Versi
     Round round{store,
                 TRY_CTX(look_at_uses(store, spans, left, branched),
                         "give space back of lineage {:016x}", lineage),
-                most};
+                most, now};
     for (uint32_t incarnation : TRY(store.incarnations(lineage))) {
         LogId log{lineage, incarnation};
         if (log > round.logs.newest) break;
@@ -198,35 +209,65 @@ Result<bool> GiveBack::look_at_segment(Round& round, LogId log, uint64_t segment
         return true;
     }
     Segment& kept = segments_[{log, segment}];
-    auto settled = settle(round, log, segment, std::move(packer), uses, kept);
+    if (round.now && !kept.waits_since) kept.waits_since = round.now;
+    bool wholly = !round.now || *round.now >= *kept.waits_since + limits_.longest_wait;
+    if (!wholly && may_wait(kept, uses, end)) return false;
+    if (wholly) kept.waits_since.reset();
+    auto settled = settle(round, log, segment, std::move(packer), uses, wholly, kept);
     kept.settled = settled.ok() && *settled ? std::optional(checksum) : std::nullopt;
     if (!settled.ok() && !round.failure) round.failure = std::move(settled).error();
     return false;
 }
 
-// Answers whether the segment is as it should be.
+// Too little of it can go.
+bool GiveBack::may_wait(const Segment& segment, const Uses& uses, uint64_t end) const {
+    auto is_hole = [&](uint64_t at) { return at < segment.pages.size() && segment.pages[at]; };
+    uint64_t takes = 0, could_go = 0;
+    for (uint64_t at = 0; at < end; ++at)
+        if (!is_hole(at)) ++takes;
+    auto can_go = [&](uint64_t at) { return uses[at] != Use::plain && !is_hole(at); };
+    (void)for_stretches(end, can_go, [&](uint64_t begin, uint64_t until) -> Result<void> {
+        if (until - begin >= limits_.least_hole) could_go += until - begin;
+        return {};
+    });
+    return static_cast<double>(could_go) < limits_.least_share * static_cast<double>(takes);
+}
+
+// Answers whether the segment is as it should be. `wholly`: with small holes too.
 Result<bool> GiveBack::settle(Round& round, LogId log, uint64_t number, SegmentPacker packer,
-                              const Uses& uses, Segment& segment) const {
+                              const Uses& uses, bool wholly, Segment& segment) const {
     sys::Disk& disk = round.store.disk();
     const char* root = round.store.root().c_str();
-    std::string pages = segment_path(root, log, number, false).text;
-    std::string slots = segment_path(root, log, number, true).text;
-    std::vector<bool> free;
-    for (Use use : uses) free.push_back(use == Use::none);
-    TRY(punch(disk, pages, free, 1, kBlockBytes, segment.pages));
-    TRY(punch(disk, slots, free, kHeadersAUnit, kHeadersAUnit * sizeof(SlotHeader),
-              segment.headers));
+    std::vector<bool> unused;
+    for (Use use : uses) unused.push_back(use == Use::none);
+    std::vector<bool> free = unused;
+    // Before holes are made: what is free and what is packed are one hole where they touch.
+    auto packed = pack(round, log, number, std::move(packer), uses, segment.pages, free);
+    uint64_t least = wholly ? 1 : limits_.least_hole;
+    TRY(punch(disk, segment_path(root, log, number, false).text, free, 1, kBlockBytes, least,
+              segment.pages));
+    TRY(punch(disk, segment_path(root, log, number, true).text, unused, kHeadersAUnit,
+              kHeadersAUnit * sizeof(SlotHeader), least, segment.headers));
+    return TRY(std::move(packed)) && wholly;
+}
+
+// Marks what is packed, and so needs its slot no more, as `free`. Answers whether all is that
+// should be.
+Result<bool> GiveBack::pack(Round& round, LogId log, uint64_t number, SegmentPacker packer,
+                            const Uses& uses, const std::vector<bool>& holes,
+                            std::vector<bool>& free) const {
     if (!packer.has_files() && !has_history(uses)) return true;
     if (round.pages == 0) return false;
     // Where a page that was packed would take its place still, nothing is won.
-    if (!TRY(makes_holes(disk, pages))) return true;
-    auto moved = packer.run(uses, limits_.least_pages, round.pages);
+    const char* root = round.store.root().c_str();
+    std::string pages = segment_path(root, log, number, false).text;
+    if (!TRY(makes_holes(round.store.disk(), pages))) return true;
+    auto moved = packer.run(uses, holes, limits_.least_pages, round.pages);
     // What is free now may suffice when something has changed.
     if (!moved.ok() && moved.error().code() == Code::no_space) return true;
     if (!moved.ok()) return std::move(moved).error();
     if (TRY(is_poisoned(round.store, log))) return false;
     for (size_t at = 0; at < free.size(); ++at) free[at] = free[at] || (*moved)[at];
-    TRY(punch(disk, pages, free, 1, kBlockBytes, segment.pages));
     return round.pages > 0;
 }
 

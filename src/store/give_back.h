@@ -23,15 +23,27 @@
 #include <utility>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "store/lineage.h"
 #include "store/segment_packer.h"
 #include "store/version_spans.h"
 
 namespace tarn::store {
 
+struct GiveBackLimits {
+    uint32_t least_pages = 256;  // of a segment, that are packed at once: else it is not worth it
+    uint32_t pages_a_round = 32768;  // packed of a lineage, so that others have their turn: 256 MiB
+    // A hole of one page costs what a large one does, and a segment is packed as a whole. So what
+    // could go of a segment waits until it is this part of the pages that the segment's file takes,
+    // and what would make a hole of fewer pages for its neighbours; neither waits for longer.
+    double least_share = 0.25;
+    uint64_t least_hole = 4;
+    Span longest_wait = std::chrono::minutes{2};
+};
+
 class GiveBack {
   public:
-    explicit GiveBack(PackingLimits limits = {}) : limits_(limits) {}
+    explicit GiveBack(GiveBackLimits limits = {}) : limits_(limits) {}
 
     // Restore points that branches began from.
     using Branched = std::set<RestorePointId>;
@@ -42,8 +54,10 @@ class GiveBack {
     // changes: that is what the object remembers. Answers how many pages it tried to pack: they may
     // take less now, and another round may find more.
     // At most pages_a_round() of them: then there may be more of what it found already.
+    // Without `now` nothing waits until more can go.
     Result<uint64_t> run(const Store& store, uint64_t lineage, const VersionSpans& spans,
-                         const std::optional<Branched>& branched);
+                         const std::optional<Branched>& branched,
+                         std::optional<Time> now = std::nullopt);
     uint32_t pages_a_round() const { return limits_.pages_a_round; }
 
   private:
@@ -52,14 +66,19 @@ class GiveBack {
     struct Segment {
         std::optional<uint64_t> settled;   // a checksum of what stayed, when it was as it should be
         std::vector<bool> pages, headers;  // holes that were made, in their units
+        std::optional<Time> waits_since;   // some of what can go
     };
 
     Result<void> look_at_log(Round& round, LogId log);
     Result<bool> look_at_segment(Round& round, LogId log, uint64_t segment, SegmentPacker packer);
+    bool may_wait(const Segment& segment, const Uses& uses, uint64_t end) const;
     Result<bool> settle(Round& round, LogId log, uint64_t number, SegmentPacker packer,
-                        const Uses& uses, Segment& segment) const;
+                        const Uses& uses, bool wholly, Segment& segment) const;
+    Result<bool> pack(Round& round, LogId log, uint64_t number, SegmentPacker packer,
+                      const Uses& uses, const std::vector<bool>& holes,
+                      std::vector<bool>& free) const;
 
-    PackingLimits limits_;
+    GiveBackLimits limits_;
     std::map<std::pair<LogId, uint64_t>, Segment> segments_;
 };
 

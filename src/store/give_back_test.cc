@@ -49,10 +49,10 @@ struct GiveBackTest : testing::Test {
         }
         return points;
     }
-    void thin(const std::set<RestorePointId>& thinned) {
+    void thin(const std::set<RestorePointId>& thinned, std::optional<Time> now = std::nullopt) {
         auto spans = good(version_spans(store_, good(store_.restore_points(1))));
         good(store_.collect_garbage(1, {{1, 1}, 1}, thinned));
-        good(give_back_.run(store_, 1, spans, std::nullopt));
+        good(give_back_.run(store_, 1, spans, std::nullopt, now));
     }
     uint64_t allocated(LogId log, uint64_t segment, bool slots) const {
         struct stat status {};
@@ -66,6 +66,7 @@ struct GiveBackTest : testing::Test {
 
     static constexpr uint32_t kBlocks = 256;
     static constexpr uint64_t kRound = kBlocks * kBlockBytes;
+    static constexpr Time kNow{std::chrono::hours{1}};
     static constexpr uint64_t kOfTheFileSystem = 64 << 10;  // to note down where the holes are
     TestDirectory directory_;
     Store store_ = good(Store::open(sys::real_disk(), directory_.path() + "/store"));
@@ -82,6 +83,38 @@ TEST_F(GiveBackTest, WhatARestorePointShowsStays) {
     EXPECT_LE(allocated(log_, 0, false), before - 3 * kRound + kOfTheFileSystem);
     for (int at : {0, 4, 5}) EXPECT_EQ(whole(points[static_cast<size_t>(at)]).pages, kBlocks);
     EXPECT_EQ(read(7), 6);
+}
+
+TEST_F(GiveBackTest, LittleWaitsUntilItIsMoreOrHasWaitedForLong) {
+    auto points = rounds(9);
+    uint64_t before = allocated(log_, 0, false);
+    thin({points[1].id, points[2].id}, kNow);
+    EXPECT_EQ(allocated(log_, 0, false), before) << "2 of 9 rounds";
+    thin({points[3].id}, kNow);
+    uint64_t after = allocated(log_, 0, false);
+    EXPECT_LE(after, before - 3 * kRound + kOfTheFileSystem);
+    thin({points[4].id}, kNow);
+    EXPECT_EQ(allocated(log_, 0, false), after) << "one of the six that are left";
+    thin({}, kNow + GiveBackLimits().longest_wait);
+    EXPECT_LE(allocated(log_, 0, false), after - kRound + kOfTheFileSystem);
+    for (int at : {0, 5, 8}) EXPECT_EQ(whole(points[static_cast<size_t>(at)]).pages, kBlocks);
+}
+
+TEST_F(GiveBackTest, SmallHolesWaitForTheirNeighbours) {
+    auto points = rounds(2);
+    for (uint32_t block = 0; block < kBlocks; ++block)
+        if (block % 4 != 0) write(kFile, block, 3);
+    points.push_back(seal());
+    seal();
+    uint64_t before = allocated(log_, 0, false);
+    // Of the first round all goes, of the second three of four.
+    thin({points[0].id, points[1].id}, kNow);
+    EXPECT_LE(allocated(log_, 0, false), before - kRound + kOfTheFileSystem);
+    EXPECT_GT(allocated(log_, 0, false), before - kRound - kOfTheFileSystem);
+    thin({}, kNow + GiveBackLimits().longest_wait);
+    EXPECT_LE(allocated(log_, 0, false), before - kRound * 7 / 4 + kOfTheFileSystem);
+    EXPECT_EQ(read(0), 2);
+    EXPECT_EQ(read(1), 3);
 }
 
 TEST_F(GiveBackTest, WhatIsNotInARestorePointYetStays) {

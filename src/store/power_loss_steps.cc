@@ -417,7 +417,7 @@ void Simulation::collect_garbage() {
                 throw Broken{fmt::format("garbage collection took restore point {}/{}", number,
                                          restore_point)};
     if (!listed->empty()) forget_promises(listed->back());
-    GiveBack give_back(PackingLimits{1});
+    GiveBack give_back(GiveBackLimits{1});
     std::optional<GiveBack::Branched> branched;
     if (!random_.one_in(4)) branched.emplace(thinned);
     auto given = give_back.run(*store_, id, *spans, branched);

@@ -68,7 +68,8 @@ Result<std::vector<SlotHeader>> SegmentPacker::read_headers() const {
 Result<SegmentPacker::Packed> SegmentPacker::packed_pages(const std::vector<PackedFile>& files,
                                                           std::optional<size_t> without,
                                                           const Uses& uses,
-                                                          const std::vector<SlotHeader>& headers) {
+                                                          const std::vector<SlotHeader>& headers,
+                                                          const std::vector<bool>& holes) {
     Packed packed;
     auto unpacker = std::make_unique<Unpacker>();
     alignas(8) char page[kBlockBytes];
@@ -83,9 +84,14 @@ Result<SegmentPacker::Packed> SegmentPacker::packed_pages(const std::vector<Pack
             if (!read.ok() && read.error().code() != Code::data_loss)
                 return std::move(read).error();
             const SlotHeader& header = headers[entry.place];
-            bool whole = read.ok() && entry.bytes > 0 && header.kind != SlotKind::none &&
-                         unpacker->unpack(bytes.data(), bytes.size(), page) == 0 &&
-                         crc32c(0, page, kBlockBytes) == header.page_crc;
+            // Most pages of a segment that is packed again are such: unpacking each of them every
+            // time would cost several times what the new ones do.
+            bool is_only_copy = files.size() == 1 && entry.place < holes.size() &&
+                                holes[entry.place] && entry.bytes > 0;
+            bool whole =
+                is_only_copy || (read.ok() && entry.bytes > 0 && header.kind != SlotKind::none &&
+                                 unpacker->unpack(bytes.data(), bytes.size(), page) == 0 &&
+                                 crc32c(0, page, kBlockBytes) == header.page_crc);
             if (whole || known.bytes.empty()) known = {std::move(bytes), whole};
         }
     return packed;
@@ -178,7 +184,7 @@ Result<void> SegmentPacker::drop_needless(std::vector<PackedFile>& files, const 
                                           const std::vector<SlotHeader>& headers) {
     std::vector<uint32_t> needless;
     for (size_t at = 0; at < files.size() && files.size() > 1;) {
-        Packed elsewhere = TRY(packed_pages(files, at, uses, headers));
+        Packed elsewhere = TRY(packed_pages(files, at, uses, headers, {}));
         bool is_needless = std::all_of(
             files[at].entries.begin(), files[at].entries.end(), [&](const PackedEntry& entry) {
                 auto found = elsewhere.find(entry.place);
@@ -198,14 +204,14 @@ Result<void> SegmentPacker::drop_needless(std::vector<PackedFile>& files, const 
     return sync_log_directory(disk_, root_, log_);
 }
 
-Result<std::vector<bool>> SegmentPacker::run(const Uses& uses, uint32_t least_pages,
-                                             uint32_t& pages) {
+Result<std::vector<bool>> SegmentPacker::run(const Uses& uses, const std::vector<bool>& holes,
+                                             uint32_t least_pages, uint32_t& pages) {
     auto files = TRY(load());
     std::vector<bool> moved(kSlotsPerSegment);
     if (files.size() > 1) TRY(drop_needless(files, uses, TRY(read_headers())));
     if (!is_worth_it(files, uses, least_pages)) return moved;
     auto headers = TRY(read_headers());
-    Packed packed = TRY(packed_pages(files, std::nullopt, uses, headers));
+    Packed packed = TRY(packed_pages(files, std::nullopt, uses, headers, holes));
     TRY(add(packed, uses, headers, pages));
     TRY(replace(packed));
     for (const auto& [place, page] : packed) moved[place] = page.whole;

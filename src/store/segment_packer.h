@@ -28,11 +28,6 @@ enum class Use : uint8_t {
 };
 using Uses = std::vector<Use>;  // of the slots of a segment
 
-struct PackingLimits {
-    uint32_t least_pages = 256;  // of a segment, that are packed at once: else it is not worth it
-    uint32_t pages_a_round = 32768;  // of a lineage, so that others have their turn: 256 MiB
-};
-
 class SegmentPacker {
   public:
     // One segment of a log, with the numbers of its packed files. `root` stays where it is.
@@ -45,13 +40,16 @@ class SegmentPacker {
     // Packs the segment anew if that wins enough: what is packed already and still shown, and the
     // history that is not packed yet. Answers which pages need their slots no more: those that were
     // written, and are what their headers say. At most `pages` are packed, which it lowers; damaged
-    // ones stay as they are. The removal of restore points that have gone is durable.
-    Result<std::vector<bool>> run(const Uses& uses, uint32_t least_pages, uint32_t& pages);
+    // ones stay as they are. `holes`: slots that have become holes, as far as that is known; of
+    // their pages there is no second copy to compare. The removal of restore points that have gone
+    // is durable.
+    Result<std::vector<bool>> run(const Uses& uses, const std::vector<bool>& holes,
+                                  uint32_t least_pages, uint32_t& pages);
 
   private:
     struct Page {
         std::string bytes;   // compressed; empty: it is in its slot
-        bool whole = false;  // compared with its header's checksum
+        bool whole = false;  // compared with its header's checksum; or there is no other copy
     };
     using Packed = std::map<uint16_t, Page>;  // by place
 
@@ -63,7 +61,8 @@ class SegmentPacker {
                             uint32_t least_pages);
     static Result<Packed> packed_pages(const std::vector<PackedFile>& files,
                                        std::optional<size_t> without, const Uses& uses,
-                                       const std::vector<SlotHeader>& headers);
+                                       const std::vector<SlotHeader>& headers,
+                                       const std::vector<bool>& holes);
     Result<std::vector<SlotHeader>> read_headers() const;
     Result<void> add(Packed& packed, const Uses& uses, const std::vector<SlotHeader>& headers,
                      uint32_t& pages) const;

@@ -252,7 +252,7 @@ TEST_F(SegmentPackerTest, WhatDoesNotGetSmallerStaysInItsSlot) {
 
 TEST_F(SegmentPackerTest, FewPagesAreNotWorthIt) {
     round(1);
-    write(2, PackingLimits().least_pages - 1);
+    write(2, GiveBackLimits().least_pages - 1);
     seal();
     give_back();
     EXPECT_TRUE(packed().empty());
