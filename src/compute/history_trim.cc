@@ -180,7 +180,8 @@ constexpr std::chrono::minutes kThinAgain{10};
 // Nothing has happened since the last round that this one could act upon.
 Result<bool> is_settled(const store::Store& store, uint64_t lineage, Time now,
                         const HistoryLimits& limits, const HistoryRounds& rounds) {
-    return now < rounds.thinned + kThinAgain && limits == rounds.limits &&
+    auto due = rounds.give_back.due();
+    return now < rounds.thinned + kThinAgain && (!due || now < *due) && limits == rounds.limits &&
            TRY(store.restore_points(lineage)) == rounds.points;
 }
 

@@ -157,6 +157,7 @@ TEST_F(ThinningTest, AFullDiskLeavesLess) {
     Thinned after = thinned(size);
     EXPECT_LT(after.bytes, before.bytes / 2);
     EXPECT_TRUE(after.stays.front() && after.stays.back());
+    EXPECT_FALSE(limits.waits) << "for more to give back";
 }
 
 TEST_F(ThinningTest, NothingIsThinnedOfTwoOrNone) {

@@ -8,7 +8,6 @@
 #include "meta/branches.h"
 #include "meta/projects.h"
 #include "meta/snapshots.h"
-#include "sys/idle_thread.h"
 
 namespace tarn::control {
 
@@ -46,8 +45,6 @@ void HistoryKeeper::stop() {
 }
 
 void HistoryKeeper::run(const std::stop_token& stop) {
-    // Packing takes much, and falls behind where it gets nothing at all.
-    sys::become_modest();
     std::mutex mutex;
     std::condition_variable_any rounds;
     while (!stop.stop_requested()) {

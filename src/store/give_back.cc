@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "base/crc32c.h"
 #include "base/flag_counts.h"
@@ -64,16 +65,22 @@ Result<Logs> look_at_uses(const Store& store, const VersionSpans& found,
     return logs;
 }
 
-// Calls `act` with the begin and the end of each stretch that is so.
-template <class Is, class Act>
-Result<void> for_stretches(uint64_t size, const Is& is, const Act& act) {
-    for (uint64_t at = 0; at < size;) {
-        uint64_t first = at;
+bool is_set(const std::vector<bool>& flags, uint64_t at) {
+    return at < flags.size() && flags[at];
+}
+
+using Stretch = std::pair<uint64_t, uint64_t>;  // begin and end
+
+// Those of numbers below `size` that are so, at least `least` of them.
+template <class Is>
+std::vector<Stretch> stretches(uint64_t size, uint64_t least, const Is& is) {
+    std::vector<Stretch> found;
+    for (uint64_t at = 0; at < size; ++at) {
+        uint64_t begin = at;
         while (at < size && is(at)) ++at;
-        if (at > first) TRY(act(first, at));
-        if (at == first) ++at;
+        if (at > begin && at - begin >= least) found.emplace_back(begin, at);
     }
-    return {};
+    return found;
 }
 
 // Makes holes of the units of a file whose slots are all free, but for those that are noted to be
@@ -91,18 +98,15 @@ Result<void> punch(sys::Disk& disk, const std::string& path, const std::vector<b
         return !holes[at] && std::all_of(first, first + static_cast<ptrdiff_t>(slots),
                                          [](bool is) { return is; });
     };
-    bool makes_holes = true;
-    return for_stretches(units, can_go, [&](uint64_t begin, uint64_t end) -> Result<void> {
-        if (!makes_holes || end - begin < least) return {};
+    for (auto [begin, end] : stretches(units, least, can_go)) {
         int result = disk.punch(file.fd(), static_cast<int64_t>(begin * unit),
                                 static_cast<int64_t>((end - begin) * unit));
-        makes_holes = result != -EOPNOTSUPP;  // only whole segments go, then
-        if (!makes_holes) return {};
+        if (result == -EOPNOTSUPP) return {};  // only whole segments go, then
         if (result < 0) return errno_error(-result, fmt::format("give space of {} back", path));
         std::fill(holes.begin() + static_cast<ptrdiff_t>(begin),
                   holes.begin() + static_cast<ptrdiff_t>(end), true);
-        return {};
-    });
+    }
+    return {};
 }
 
 // Asked behind the last slot that there can be.
@@ -157,6 +161,16 @@ struct GiveBack::Round {
     std::optional<Error> failure = {};  // the first; it keeps no other segment from its turn
 };
 
+// A segment that is to be settled.
+struct GiveBack::Work {
+    LogId log;
+    uint64_t number;
+    SegmentPacker packer;
+    const Uses& uses;
+    bool wholly;  // with small holes too
+    Segment& kept;
+};
+
 Result<uint64_t> GiveBack::run(const Store& store, uint64_t lineage, const VersionSpans& spans,
                                const std::optional<Branched>& branched, std::optional<Time> now) {
     std::vector<RestorePointId> left = TRY(store.restore_points(lineage));
@@ -202,73 +216,100 @@ Result<bool> GiveBack::look_at_segment(Round& round, LogId log, uint64_t segment
     uint64_t checksum = uint64_t{crc32c(0, uses.data(), uses.size())} << 32 | end;
     auto known = segments_.find({log, segment});
     if (known != segments_.end() && known->second.settled == checksum) return false;
-    if (!round.synced) TRY(sync_names(round.store, log.lineage));
-    round.synced = true;
     if (std::all_of(uses.begin(), uses.end(), [](Use use) { return use == Use::none; })) {
+        TRY(sync_once(round, log.lineage));
         segments_.erase({log, segment});
         return true;
     }
     Segment& kept = segments_[{log, segment}];
-    if (round.now && !kept.waits_since) kept.waits_since = round.now;
-    bool wholly = !round.now || *round.now >= *kept.waits_since + limits_.longest_wait;
+    if (round.now) kept.waits_since = std::min(kept.waits_since.value_or(*round.now), *round.now);
+    bool wholly = !round.now || end <= limits_.least_slots ||
+                  *round.now >= *kept.waits_since + limits_.longest_wait;
     if (!wholly && may_wait(kept, uses, end)) return false;
-    if (wholly) kept.waits_since.reset();
-    auto settled = settle(round, log, segment, std::move(packer), uses, wholly, kept);
+    TRY(sync_once(round, log.lineage));
+    Work work{log, segment, std::move(packer), uses, wholly, kept};
+    auto settled = settle(round, work);
     kept.settled = settled.ok() && *settled ? std::optional(checksum) : std::nullopt;
+    if (kept.settled) kept.waits_since.reset();
+    if (!settled.ok()) kept.waits_since = round.now;
     if (!settled.ok() && !round.failure) round.failure = std::move(settled).error();
     return false;
 }
 
+// Before anything goes.
+Result<void> GiveBack::sync_once(Round& round, uint64_t lineage) {
+    if (!round.synced) TRY(sync_names(round.store, lineage));
+    round.synced = true;
+    return {};
+}
+
 // Too little of it can go.
-bool GiveBack::may_wait(const Segment& segment, const Uses& uses, uint64_t end) const {
-    auto is_hole = [&](uint64_t at) { return at < segment.pages.size() && segment.pages[at]; };
+bool GiveBack::may_wait(const Segment& kept, const Uses& uses, uint64_t end) const {
+    auto can_go = [&](uint64_t at) {
+        return uses[at] != Use::plain && !is_set(kept.holes, at) && !is_set(kept.packed, at);
+    };
     uint64_t takes = 0, could_go = 0;
     for (uint64_t at = 0; at < end; ++at)
-        if (!is_hole(at)) ++takes;
-    auto can_go = [&](uint64_t at) { return uses[at] != Use::plain && !is_hole(at); };
-    (void)for_stretches(end, can_go, [&](uint64_t begin, uint64_t until) -> Result<void> {
-        if (until - begin >= limits_.least_hole) could_go += until - begin;
-        return {};
-    });
-    return static_cast<double>(could_go) < limits_.least_share * static_cast<double>(takes);
+        if (!is_set(kept.holes, at)) ++takes;
+    for (auto [begin, until] : stretches(end, limits_.least_hole, can_go))
+        could_go += until - begin;
+    return could_go == 0 ||
+           static_cast<double>(could_go) < limits_.least_share * static_cast<double>(takes);
 }
 
-// Answers whether the segment is as it should be. `wholly`: with small holes too.
-Result<bool> GiveBack::settle(Round& round, LogId log, uint64_t number, SegmentPacker packer,
-                              const Uses& uses, bool wholly, Segment& segment) const {
+// Answers whether the segment is as it should be.
+Result<bool> GiveBack::settle(Round& round, Work& work) const {
+    // Packing needs room, of which there may be little. Otherwise what is free and what is packed
+    // become one hole where they touch.
+    if (work.wholly) TRY(make_holes(round, work));
+    auto packed = pack(round, work);
+    TRY(make_holes(round, work));
+    return TRY(std::move(packed)) && work.wholly;
+}
+
+Result<void> GiveBack::make_holes(Round& round, Work& work) const {
     sys::Disk& disk = round.store.disk();
     const char* root = round.store.root().c_str();
-    std::vector<bool> unused;
-    for (Use use : uses) unused.push_back(use == Use::none);
-    std::vector<bool> free = unused;
-    // Before holes are made: what is free and what is packed are one hole where they touch.
-    auto packed = pack(round, log, number, std::move(packer), uses, segment.pages, free);
-    uint64_t least = wholly ? 1 : limits_.least_hole;
-    TRY(punch(disk, segment_path(root, log, number, false).text, free, 1, kBlockBytes, least,
-              segment.pages));
-    TRY(punch(disk, segment_path(root, log, number, true).text, unused, kHeadersAUnit,
-              kHeadersAUnit * sizeof(SlotHeader), least, segment.headers));
-    return TRY(std::move(packed)) && wholly;
+    std::vector<bool> unused, free;
+    for (uint64_t at = 0; at < work.uses.size(); ++at) {
+        unused.push_back(work.uses[at] == Use::none);
+        free.push_back(unused[at] ||
+                       (work.uses[at] == Use::history && is_set(work.kept.packed, at)));
+    }
+    TRY(punch(disk, segment_path(root, work.log, work.number, false).text, free, 1, kBlockBytes,
+              work.wholly ? 1 : limits_.least_hole, work.kept.holes));
+    return punch(disk, segment_path(root, work.log, work.number, true).text, unused, kHeadersAUnit,
+                 kHeadersAUnit * sizeof(SlotHeader), 1, work.kept.header_holes);
 }
 
-// Marks what is packed, and so needs its slot no more, as `free`. Answers whether all is that
-// should be.
-Result<bool> GiveBack::pack(Round& round, LogId log, uint64_t number, SegmentPacker packer,
-                            const Uses& uses, const std::vector<bool>& holes,
-                            std::vector<bool>& free) const {
-    if (!packer.has_files() && !has_history(uses)) return true;
+// Answers whether all is packed that should be.
+Result<bool> GiveBack::pack(Round& round, Work& work) const {
+    if (!work.packer.has_files()) work.kept.packed.clear();
+    if (!work.packer.has_files() && !has_history(work.uses)) return true;
     if (round.pages == 0) return false;
     // Where a page that was packed would take its place still, nothing is won.
     const char* root = round.store.root().c_str();
-    std::string pages = segment_path(root, log, number, false).text;
-    if (!TRY(makes_holes(round.store.disk(), pages))) return true;
-    auto moved = packer.run(uses, holes, limits_.least_pages, round.pages);
-    // What is free now may suffice when something has changed.
-    if (!moved.ok() && moved.error().code() == Code::no_space) return true;
-    if (!moved.ok()) return std::move(moved).error();
-    if (TRY(is_poisoned(round.store, log))) return false;
-    for (size_t at = 0; at < free.size(); ++at) free[at] = free[at] || (*moved)[at];
+    std::string path = segment_path(root, work.log, work.number, false).text;
+    if (!TRY(makes_holes(round.store.disk(), path))) return true;
+    const uint32_t before = round.pages;
+    auto packed = work.packer.run(work.uses, work.kept.holes, limits_.least_pages, round.pages);
+    if (!packed.ok() && packed.error().code() == Code::no_space) {
+        round.pages = before;
+        return true;  // it may suffice when something has changed
+    }
+    if (!packed.ok()) return std::move(packed).error();
+    if (TRY(is_poisoned(round.store, work.log))) return false;
+    if (*packed) work.kept.packed = std::move(**packed);
     return round.pages > 0;
+}
+
+std::optional<Time> GiveBack::due() const {
+    std::optional<Time> first;
+    for (const auto& [id, kept] : segments_)
+        if (kept.waits_since)
+            first = std::min(first.value_or(*kept.waits_since), *kept.waits_since);
+    if (first) *first += limits_.longest_wait;
+    return first;
 }
 
 }  // namespace tarn::store

@@ -39,6 +39,8 @@ struct GiveBackLimits {
     double least_share = 0.25;
     uint64_t least_hole = 4;
     Span longest_wait = std::chrono::minutes{2};
+    // Of a log up to so many nothing waits (32 MiB): there is little to save.
+    uint64_t least_slots = 4096;
 };
 
 class GiveBack {
@@ -59,24 +61,27 @@ class GiveBack {
                          const std::optional<Branched>& branched,
                          std::optional<Time> now = std::nullopt);
     uint32_t pages_a_round() const { return limits_.pages_a_round; }
+    // When what waits has waited for long enough; nothing: nothing waits.
+    std::optional<Time> due() const;
 
   private:
     struct Round;
+    struct Work;
     // What is known of a segment.
     struct Segment {
-        std::optional<uint64_t> settled;   // a checksum of what stayed, when it was as it should be
-        std::vector<bool> pages, headers;  // holes that were made, in their units
-        std::optional<Time> waits_since;   // some of what can go
+        std::optional<uint64_t> settled;  // a checksum of what stayed, when it was as it should be
+        std::vector<bool> holes, header_holes;  // that were made, in their units
+        std::vector<bool> packed;         // whole in its packed file: their slots are not needed
+        std::optional<Time> waits_since;  // when it was first seen to be other than it should be
     };
 
     Result<void> look_at_log(Round& round, LogId log);
     Result<bool> look_at_segment(Round& round, LogId log, uint64_t segment, SegmentPacker packer);
-    bool may_wait(const Segment& segment, const Uses& uses, uint64_t end) const;
-    Result<bool> settle(Round& round, LogId log, uint64_t number, SegmentPacker packer,
-                        const Uses& uses, bool wholly, Segment& segment) const;
-    Result<bool> pack(Round& round, LogId log, uint64_t number, SegmentPacker packer,
-                      const Uses& uses, const std::vector<bool>& holes,
-                      std::vector<bool>& free) const;
+    static Result<void> sync_once(Round& round, uint64_t lineage);
+    bool may_wait(const Segment& kept, const Uses& uses, uint64_t end) const;
+    Result<bool> settle(Round& round, Work& work) const;
+    Result<void> make_holes(Round& round, Work& work) const;
+    Result<bool> pack(Round& round, Work& work) const;
 
     GiveBackLimits limits_;
     std::map<std::pair<LogId, uint64_t>, Segment> segments_;

@@ -72,7 +72,7 @@ struct GiveBackTest : testing::Test {
     Store store_ = good(Store::open(sys::real_disk(), directory_.path() + "/store"));
     LogId log_;
     std::optional<TestLog> running_;
-    GiveBack give_back_;
+    GiveBack give_back_{{.least_slots = 0}};
 };
 
 TEST_F(GiveBackTest, WhatARestorePointShowsStays) {
@@ -95,9 +95,29 @@ TEST_F(GiveBackTest, LittleWaitsUntilItIsMoreOrHasWaitedForLong) {
     EXPECT_LE(after, before - 3 * kRound + kOfTheFileSystem);
     thin({points[4].id}, kNow);
     EXPECT_EQ(allocated(log_, 0, false), after) << "one of the six that are left";
+    Time later = kNow + GiveBackLimits().longest_wait;
+    EXPECT_EQ(give_back_.due(), later);
+    thin({}, later);
+    uint64_t less = allocated(log_, 0, false);
+    EXPECT_LE(less, after - kRound + kOfTheFileSystem);
+    EXPECT_FALSE(give_back_.due());
+    thin({points[5].id}, later);
+    EXPECT_EQ(allocated(log_, 0, false), less) << "it waits anew";
+    thin({points[6].id}, later);
+    EXPECT_LE(allocated(log_, 0, false), less - 2 * kRound + kOfTheFileSystem)
+        << "two of the five that are left, though only two of nine that were there";
+    for (int at : {0, 7, 8}) EXPECT_EQ(whole(points[static_cast<size_t>(at)]).pages, kBlocks);
+}
+
+// A clock that was ahead.
+TEST_F(GiveBackTest, NothingWaitsForATimeThatWasWrong) {
+    auto points = rounds(9);
+    uint64_t before = allocated(log_, 0, false);
+    thin({points[1].id}, kNow + std::chrono::hours{2});
+    thin({}, kNow);
+    EXPECT_EQ(allocated(log_, 0, false), before);
     thin({}, kNow + GiveBackLimits().longest_wait);
-    EXPECT_LE(allocated(log_, 0, false), after - kRound + kOfTheFileSystem);
-    for (int at : {0, 5, 8}) EXPECT_EQ(whole(points[static_cast<size_t>(at)]).pages, kBlocks);
+    EXPECT_LE(allocated(log_, 0, false), before - kRound + kOfTheFileSystem);
 }
 
 TEST_F(GiveBackTest, SmallHolesWaitForTheirNeighbours) {

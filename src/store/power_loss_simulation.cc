@@ -86,6 +86,7 @@ void Simulation::run_epoch() {
     }
     stepping_ = false;
     busy_.clear();
+    give_backs_.clear();
     disk_.power_loss(random_.number());
     disk_.limit_space(-1);
     space_limited_ = false;

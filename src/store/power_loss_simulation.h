@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 
+#include "store/give_back.h"
 #include "store/lineage.h"
 #include "store/page_log.h"
 #include "store/power_loss_model.h"
@@ -158,6 +159,8 @@ class Simulation {
     std::map<LogId, Slots> promised_;
     std::map<LogId, uint64_t> forgotten_;  // slots below it may have been given back
     std::set<FileId> busy_;                // files that a step has in hand
+    std::map<uint64_t, GiveBack> give_backs_;  // of lineages: what the server remembers
+    Time gave_back_;                           // when one had its turn last
     Moment now_ = 0;
     Stamp last_stamp_ = 0;
     uint64_t last_lineage_ = 0;

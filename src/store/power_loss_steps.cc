@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "store/give_back.h"
 #include "store/log_state.h"
 #include "store/page_copier.h"
 #include "store/paths.h"
@@ -417,10 +416,14 @@ void Simulation::collect_garbage() {
                 throw Broken{fmt::format("garbage collection took restore point {}/{}", number,
                                          restore_point)};
     if (!listed->empty()) forget_promises(listed->back());
-    GiveBack give_back(GiveBackLimits{1});
     std::optional<GiveBack::Branched> branched;
     if (!random_.one_in(4)) branched.emplace(thinned);
-    auto given = give_back.run(*store_, id, *spans, branched);
+    if (random_.one_in(8)) give_backs_.clear();  // the server is started anew
+    GiveBackLimits limits{.least_pages = 1, .least_slots = 0};
+    GiveBack& give_back = give_backs_.try_emplace(id, limits).first->second;
+    gave_back_ += std::chrono::seconds{random_.below(90)};
+    auto given = give_back.run(*store_, id, *spans, branched,
+                               random_.one_in(3) ? std::nullopt : std::optional(gave_back_));
     adopt_state(*live);
     if (!given.ok()) return must(std::move(given).error(), "give space back");
     pages_packed_ += *given;

@@ -204,18 +204,19 @@ Result<void> SegmentPacker::drop_needless(std::vector<PackedFile>& files, const 
     return sync_log_directory(disk_, root_, log_);
 }
 
-Result<std::vector<bool>> SegmentPacker::run(const Uses& uses, const std::vector<bool>& holes,
-                                             uint32_t least_pages, uint32_t& pages) {
+Result<std::optional<std::vector<bool>>> SegmentPacker::run(const Uses& uses,
+                                                            const std::vector<bool>& holes,
+                                                            uint32_t least_pages, uint32_t& pages) {
     auto files = TRY(load());
-    std::vector<bool> moved(kSlotsPerSegment);
     if (files.size() > 1) TRY(drop_needless(files, uses, TRY(read_headers())));
-    if (!is_worth_it(files, uses, least_pages)) return moved;
+    if (!is_worth_it(files, uses, least_pages)) return std::optional<std::vector<bool>>();
     auto headers = TRY(read_headers());
     Packed packed = TRY(packed_pages(files, std::nullopt, uses, headers, holes));
     TRY(add(packed, uses, headers, pages));
     TRY(replace(packed));
+    std::vector<bool> moved(kSlotsPerSegment);
     for (const auto& [place, page] : packed) moved[place] = page.whole;
-    return moved;
+    return std::optional(std::move(moved));
 }
 
 }  // namespace tarn::store

@@ -39,17 +39,18 @@ class SegmentPacker {
 
     // Packs the segment anew if that wins enough: what is packed already and still shown, and the
     // history that is not packed yet. Answers which pages need their slots no more: those that were
-    // written, and are what their headers say. At most `pages` are packed, which it lowers; damaged
-    // ones stay as they are. `holes`: slots that have become holes, as far as that is known; of
-    // their pages there is no second copy to compare. The removal of restore points that have gone
-    // is durable.
-    Result<std::vector<bool>> run(const Uses& uses, const std::vector<bool>& holes,
-                                  uint32_t least_pages, uint32_t& pages);
+    // written, and are what their headers say, or have no slot any more; nothing if it was left as
+    // it is. At most `pages` are packed, which it lowers; damaged ones stay as they are. `holes`:
+    // slots that have become holes, as far as that is known: of their pages there is no second copy
+    // to compare. The removal of restore points that have gone is durable.
+    Result<std::optional<std::vector<bool>>> run(const Uses& uses, const std::vector<bool>& holes,
+                                                 uint32_t least_pages, uint32_t& pages);
 
   private:
     struct Page {
         std::string bytes;   // compressed; empty: it is in its slot
-        bool whole = false;  // compared with its header's checksum; or there is no other copy
+        bool whole = false;  // compared with its header's checksum, or taken as it is: its slot is
+                             // a hole, so nothing better is to be had
     };
     using Packed = std::map<uint16_t, Page>;  // by place
 

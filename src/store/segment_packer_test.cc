@@ -148,6 +148,7 @@ struct SegmentPackerTest : testing::Test {
 
     static constexpr LogId kLog{1, 1};
     static constexpr uint64_t kRound = kBlocks * kBlockBytes;
+    static constexpr uint64_t kOfTheFileSystem = 64 << 10;  // to note down where the holes are
     TestDirectory directory_;
     sys::FaultyDisk disk_;
     Store store_ = good(Store::open(disk_, directory_.path() + "/store"));
@@ -250,6 +251,32 @@ TEST_F(SegmentPackerTest, WhatDoesNotGetSmallerStaysInItsSlot) {
     for (const PackedEntry& entry : entries()) EXPECT_EQ(entry.bytes, 0);
 }
 
+// Of what is packed some lies between pages that stay, and waits; but not for ever.
+TEST_F(SegmentPackerTest, EveryPageThatIsPackedLosesItsSlot) {
+    constexpr Time kNow{std::chrono::hours{1}};
+    constexpr uint32_t kAlone = kBlocks / 2;
+    RestorePoint first = round(1);
+    uint32_t written = 0;
+    for (uint32_t block = 0; block < kBlocks; ++block) {
+        if (block >= kAlone && block % 4 == 0) continue;
+        running_->write(kFile, block, page_of(2, block, false).data());
+        ++written;
+    }
+    seal();
+    uint64_t before = allocated();
+    GiveBack waiting({.least_pages = 10, .least_slots = 0});
+    auto run = [&](Time now) {
+        good(waiting.run(store_, 1, spans(), GiveBack::Branched{}, now));
+    };
+    run(kNow);
+    EXPECT_EQ(entries().size(), written);
+    EXPECT_LE(allocated(), before - kAlone * kBlockBytes + kOfTheFileSystem);
+    EXPECT_GT(allocated(), before - (kAlone + 8) * kBlockBytes - kOfTheFileSystem);
+    run(kNow + GiveBackLimits().longest_wait);
+    EXPECT_LE(allocated(), before - written * kBlockBytes + kOfTheFileSystem);
+    expect_whole(first, 1);
+}
+
 TEST_F(SegmentPackerTest, FewPagesAreNotWorthIt) {
     round(1);
     write(2, GiveBackLimits().least_pages - 1);
@@ -280,6 +307,22 @@ TEST_F(SegmentPackerTest, TwoFilesOfASegmentBecomeOne) {
     expect_whole(points);
     damage_packed(1, again);  // which the older one has too
     expect_packed_anew(2, points);
+}
+
+// The same where it is known that the slots are holes: each of the files has what the other has
+// lost.
+TEST_F(SegmentPackerTest, OfTwoFilesEachPageIsCompared) {
+    std::string kept;
+    auto points = pack_twice(kept);
+    damage_packed(1, entries()[8]);
+    good(sys::write_scratch(store_.disk(), packed_file(0), kept));
+    PackedEntry older;
+    std::memcpy(&older, kept.data() + sizeof(PackedHeader) + 7 * sizeof older, sizeof older);
+    damage_packed(0, older);
+    for (const RestorePoint& point : rounds(7, 8)) points.push_back(point);
+    give_back();
+    EXPECT_EQ(packed()[0], std::vector<uint32_t>{2});
+    expect_whole(points);
 }
 
 // Nothing is made of what could not be read once, and it is read again in the next round.
