@@ -39,7 +39,8 @@ struct GiveBackLimits {
     double least_share = 0.25;
     uint64_t least_hole = 4;
     Span longest_wait = std::chrono::minutes{2};
-    // Of a log up to so many nothing waits (32 MiB): there is little to save.
+    // The newest segment waits for nothing until it has more than these (32 MiB): there is little
+    // to save.
     uint64_t least_slots = 4096;
 };
 
