@@ -26,7 +26,8 @@ class FrontDoor {
     virtual Result<void> open(const std::string& address) = 0;
     // Nobody can any more, and who is connected is told why. Not open is fine.
     virtual void close(const std::string& endpoint_uid, const std::string& address) = 0;
-    // Ends the sessions of an endpoint that goes on to exist.
+    // Ends the sessions of an endpoint that goes on to exist; who is logging in waits for what is
+    // there next.
     virtual void disconnect(const std::string& endpoint_uid, const Error& why) = 0;
 
     virtual Activity activity(const std::string& endpoint_uid) const = 0;

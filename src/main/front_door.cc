@@ -75,7 +75,7 @@ void FrontDoor::close(const std::string& endpoint_uid, const std::string& addres
 }
 
 void FrontDoor::disconnect(const std::string& endpoint_uid, const Error& why) {
-    proxy_->disconnect(endpoint_uid, why);
+    proxy_->end_sessions(endpoint_uid, why);
 }
 
 control::Activity FrontDoor::activity(const std::string& endpoint_uid) const {

@@ -337,6 +337,11 @@ void Connection::shut_down(const Error& reason) {
     end();
 }
 
+void Connection::end_session(const Error& reason) {
+    if (phase_ == Phase::relaying) return shut_down(reason);
+    if (phase_ == Phase::greeting) retry(reason);
+}
+
 // From here on only what is kept for the client leaves, then its going away is awaited.
 void Connection::end() {
     if (phase_ == Phase::ending || phase_ == Phase::lingering || phase_ == Phase::closed) return;

@@ -91,6 +91,8 @@ class Connection {
     void on_deadline();
     // Ends the session with `reason` as its last message, where the protocol has room for one.
     void shut_down(const Error& reason);
+    // The same, if there is one; a login leaves the server that it has, and asks for another.
+    void end_session(const Error& reason);
 
     bool is_closed() const { return phase_ == Phase::closed; }
     // Others have their turn, then run() must be called again.

@@ -110,37 +110,40 @@ void Loop::take_mail() {
     }
 }
 
-void Loop::shut_down(const std::string& endpoint, const Error& reason) {
+void Loop::shut_down(ShutDown request) {
     {
         std::lock_guard lock(mutex_);
-        requests_.push_back({endpoint, reason});
+        requests_.push_back(std::move(request));
     }
     shared_.mailbox->wake();
 }
 
 void Loop::stop() {
-    shut_down("",
-              pgwire::with_sqlstate(
-                  error(Code::unavailable, "terminating connection: the server is shutting down"),
-                  "57P01"));
+    shut_down({Whom::everybody, "",
+               pgwire::with_sqlstate(
+                   error(Code::unavailable, "terminating connection: the server is shutting down"),
+                   "57P01")});
     stopping_ = true;
     shared_.mailbox->wake();
 }
 
 void Loop::take_requests() {
-    std::vector<Request> requests;
+    std::vector<ShutDown> requests;
     {
         std::lock_guard lock(mutex_);
         requests.swap(requests_);
     }
-    for (const Request& request : requests) {
+    for (const ShutDown& request : requests) {
         std::vector<uint64_t> meant;
         for (const auto& [id, entry] : connections_)
-            if (request.endpoint.empty() || entry.connection->endpoint() == request.endpoint)
+            if (request.whom == Whom::everybody || entry.connection->endpoint() == request.endpoint)
                 meant.push_back(id);
         for (uint64_t id : meant) {
             Connection& connection = *connections_.at(id).connection;
-            connection.shut_down(request.reason);
+            if (request.whom == Whom::sessions)
+                connection.end_session(request.reason);
+            else
+                connection.shut_down(request.reason);
             attend(connection, id);
         }
     }

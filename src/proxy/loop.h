@@ -24,18 +24,21 @@ class Loop {
         : shared_(shared), listeners_(listeners), connections_max_(connections_max) {}
 
     void run();
-    // Ends all sessions of the endpoint, of all endpoints if "", with `reason` as their last
-    // message.
-    void shut_down(const std::string& endpoint, const Error& reason);
+    enum class Whom : uint8_t {
+        sessions,     // of the endpoint, but not who is logging in
+        connections,  // of the endpoint
+        everybody
+    };
+    struct ShutDown {
+        Whom whom;
+        std::string endpoint;
+        Error reason;  // their last message
+    };
+    void shut_down(ShutDown request);
     // Makes run() return, after a last message to everybody.
     void stop();
 
   private:
-    struct Request {
-        std::string endpoint;
-        Error reason;
-    };
-
     int wait_ms() const;
     void dispatch(const sys::Ready& ready);
     void accept(uint64_t listener);
@@ -62,7 +65,7 @@ class Loop {
     std::optional<Elapsed> accept_again_;  // descriptors ran out: when to try again
 
     std::mutex mutex_;
-    std::vector<Request> requests_;  // guarded by mutex_
+    std::vector<ShutDown> requests_;  // guarded by mutex_
     std::atomic<bool> stopping_ = false;
 };
 

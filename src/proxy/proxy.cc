@@ -18,6 +18,10 @@ constexpr size_t kBufferBytes = size_t{64} * 1024;
 constexpr uint64_t kDescriptorsPerConnection = 2;
 constexpr uint64_t kDescriptorsForOthers = 512;
 
+Error as_shutdown(const Error& reason) {
+    return pgwire::has_sqlstate(reason) ? reason : pgwire::with_sqlstate(reason, "57P01");
+}
+
 size_t affordable_connections(const Options& options, uint64_t descriptors) {
     uint64_t left = descriptors > 2 * kDescriptorsForOthers ? descriptors - kDescriptorsForOthers
                                                             : descriptors / 2;
@@ -113,10 +117,12 @@ uint16_t Proxy::network_port() const {
     return parts_->network_port;
 }
 
+void Proxy::end_sessions(const std::string& endpoint, const Error& reason) {
+    parts_->loop.shut_down({Loop::Whom::sessions, endpoint, as_shutdown(reason)});
+}
+
 void Proxy::disconnect(const std::string& endpoint, const Error& reason) {
-    if (endpoint.empty()) return;  // means all of them, below
-    bool marked = pgwire::has_sqlstate(reason);
-    parts_->loop.shut_down(endpoint, marked ? reason : pgwire::with_sqlstate(reason, "57P01"));
+    parts_->loop.shut_down({Loop::Whom::connections, endpoint, as_shutdown(reason)});
 }
 
 std::optional<EndpointActivity> Proxy::activity(const std::string& endpoint) const {

@@ -36,7 +36,10 @@ class Proxy {
     uint16_t network_port() const;
 
     // Ends the endpoint's sessions with `reason` as their last message: 57P01, unless
-    // pgwire::with_sqlstate says otherwise. Returns at once.
+    // pgwire::with_sqlstate says otherwise. Who is still logging in is told nothing, and gets a
+    // session with whatever compute is there next. Returns at once.
+    void end_sessions(const std::string& endpoint, const Error& reason);
+    // The same, and those who log in are sent away too: the endpoint is not there any more.
     void disconnect(const std::string& endpoint, const Error& reason);
 
     // None if the endpoint never had a session.

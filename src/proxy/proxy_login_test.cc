@@ -1,5 +1,7 @@
 // Logins through the proxy to a real PostgreSQL, with real and with hand-made clients.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <future>
 
@@ -8,6 +10,30 @@
 
 namespace tarn::proxy::testing {
 namespace {
+
+// A compute that takes a connection and says nothing, as one that is being stopped.
+class SilentServer {
+  public:
+    explicit SilentServer(const std::string& directory)
+        : listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        std::filesystem::create_directories(directory);
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        (directory + "/.s.PGSQL.5432").copy(address.sun_path, sizeof(address.sun_path) - 1);
+        EXPECT_EQ(::bind(listener_.fd(), reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+                  0);
+        EXPECT_EQ(::listen(listener_.fd(), 1), 0);
+    }
+    // Until somebody has connected and sent something.
+    void await_startup() {
+        taken_ = sys::Socket(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC));
+        char byte = 0;
+        EXPECT_EQ(::recv(taken_.fd(), &byte, 1, 0), 1);
+    }
+
+  private:
+    sys::Socket listener_, taken_;
+};
 
 TEST_F(ProxyTest, PsqlLogsInWithTlsRequired) {
     Finished psql =
@@ -108,6 +134,29 @@ TEST_F(ProxyTest, AClientWaitsForTheWakeAndIsCountedMeanwhile) {
     EXPECT_EQ(logged_in.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
     done(server->socket_directory());
     EXPECT_TRUE(logged_in.get()) << client.error.message;
+    EXPECT_EQ(client.query("select 42"), "42");
+}
+
+TEST_F(ProxyTest, WhoLogsInWhileSessionsEndGetsTheNextCompute) {
+    std::unique_ptr<Client> session = logged_in();
+    SilentServer stopping(directory + "/stopping");
+    std::atomic<bool> stopped = false;
+    backplane.set_wake([&](const Backplane::Awake& done) {
+        done(stopped ? server->socket_directory() : directory + "/stopping");
+    });
+    Client client(kHost, port);
+    ASSERT_TRUE(client.start_tls());
+    auto login = std::async(std::launch::async, [&] {
+        return client.log_in({{"user", kUser}, {"database", kDatabase}}, "secret");
+    });
+    stopping.await_startup();
+    stopped = true;
+    proxy->end_sessions("ep-1", error(Code::unavailable, "the branch was restored"));
+    session->receive_until('E');
+    EXPECT_EQ(session->error.sqlstate, "57P01");
+    EXPECT_EQ(session->error.message, "the branch was restored");
+    EXPECT_TRUE(session->at_end());
+    EXPECT_TRUE(login.get()) << client.error.message;
     EXPECT_EQ(client.query("select 42"), "42");
 }
 
