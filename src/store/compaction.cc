@@ -9,7 +9,10 @@ namespace {
 
 constexpr uint64_t kGapSlots = 5;         // reads bridge it, as in PageLog::prefetch()
 constexpr size_t kLargePieceBlocks = 16;  // 128 KiB: not much slower to read than one as long again
-constexpr size_t kFewestScattered = 16;   // blocks of a stretch: fewer are not worth it
+// And of so many that follow each other without a gap, on average: gaps become holes, and a disk
+// reads what lies between two of them by itself.
+constexpr size_t kLongRunBlocks = 8;
+constexpr size_t kFewestScattered = 16;  // blocks of a stretch: fewer are not worth it
 
 uint64_t places_of(const PageMap& map, const FileEntry* file, uint32_t begin, uint32_t end) {
     uint64_t sum = end;
@@ -42,9 +45,10 @@ std::vector<uint32_t> scattered_blocks(const PageMap& map, const FileEntry* file
     std::sort(places.begin(), places.end());
     std::vector<uint32_t> scattered;
     for (size_t at = 0; at < places.size();) {
-        size_t piece = at++;
-        while (at < places.size() && places[at].first <= places[at - 1].first + kGapSlots) ++at;
-        if (at - piece >= kLargePieceBlocks) continue;
+        size_t piece = at++, runs = 1;
+        for (; at < places.size() && places[at].first <= places[at - 1].first + kGapSlots; ++at)
+            if (places[at].first > places[at - 1].first + 1) ++runs;
+        if (at - piece >= std::max(kLargePieceBlocks, runs * kLongRunBlocks)) continue;
         for (; piece < at; ++piece) scattered.push_back(places[piece].second);
     }
     if (scattered.size() < kFewestScattered) return {};

@@ -1,9 +1,10 @@
 // compaction.h: which pages are copied to lie together again, and when (page_copier.h: how).
 //
 // A file is looked at in stretches of kStretchBlocks. In the log, blocks of a stretch form pieces:
-// what one read can fetch. Those of small pieces are copied into one, in the order of the blocks,
-// if they are many; large pieces stay, so that a page that was written once is hardly copied more
-// than once. A stretch that was written lately is left alone: it would only be scattered again.
+// what one read can fetch. Those of small pieces, and of pieces full of gaps, are copied into one,
+// in the order of the blocks, if they are many; others stay, so that a page that was written once
+// is hardly copied more than once. A stretch that was written lately is left alone: it would only
+// be scattered again.
 //
 // Only what lies in this log, and what its map knows, is looked at: blocks of an earlier
 // incarnation or of an ancestor stay where others share them.

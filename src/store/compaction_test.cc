@@ -40,8 +40,8 @@ struct CompactionTest : testing::Test {
         write_others();
     }
     void write_others() {
-        write(others_, 6);
-        others_ += 6;
+        write(others_, 8);
+        others_ += 8;
     }
     uint64_t round(int at_s) {
         return good(compaction_->round(Compaction::Clock::time_point(seconds{at_s}), allow_));
@@ -91,6 +91,18 @@ TEST_F(CompactionTest, LargePiecesStayAndFewSmallOnesToo) {
     for (uint32_t i = 0; i < 16; ++i) EXPECT_EQ(blocks[i], i * 17);
     round(0);
     EXPECT_EQ(round(10), 16u);
+    EXPECT_TRUE(scattered(0, kStretchBlocks).empty());
+}
+
+// A third of the blocks lies elsewhere: the rest is near each other, but a disk reads each run.
+TEST_F(CompactionTest, PiecesFullOfGapsAreCopied) {
+    write(0, kStretchBlocks);
+    write_others();
+    for (uint32_t block = 0; block < kStretchBlocks; block += 3) write(block);
+    write_others();
+    EXPECT_EQ(scattered(0, kStretchBlocks).size(), kStretchBlocks - 86u);
+    round(0);
+    round(10);
     EXPECT_TRUE(scattered(0, kStretchBlocks).empty());
 }
 
