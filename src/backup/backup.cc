@@ -10,6 +10,7 @@
 #include "backup/inventory.h"
 #include "backup/saving.h"
 #include "base/log.h"
+#include "compute/files.h"
 #include "sys/clock.h"
 #include "sys/descriptor.h"
 #include "sys/files.h"
@@ -126,6 +127,7 @@ Result<Manifest> run_backup(Repository& repository, const BackupRequest& request
     TRY(sys::make_directory(sys::real_disk(), scratch));
     auto locked = TRY(lock(scratch));
     auto source = TRY(source_id(scratch));
+    TRY(compute::give_to_owner_of(request.data_directory, scratch));
     auto turn = repository.turn(sys::real_clock(), Turn::Kind::backup);
     TRY(turn->begin());
     TRY(repository.look());

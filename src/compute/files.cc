@@ -33,19 +33,27 @@ Result<void> make_directories(const std::string& path, mode_t mode) {
     return {};
 }
 
-Result<void> give_away(const std::string& directory, const ComputeUser& user) {
+Result<void> give_away(const std::string& path, const ComputeUser& user) {
     if (!user.switches) return {};
+    auto give = [&](const std::string& one) -> Result<void> {
+        if (::lchown(one.c_str(), user.uid, user.gid) == 0) return {};
+        return errno_error(errno, fmt::format("give {} to user {}", one, user.uid));
+    };
+    TRY(give(path));
     std::error_code failure;
-    std::string path = directory;
-    for (std::filesystem::recursive_directory_iterator at(directory, failure), end;;) {
-        if (::lchown(path.c_str(), user.uid, user.gid) != 0)
-            return errno_error(errno, fmt::format("give {} to user {}", path, user.uid));
-        if (failure || at == end) break;
-        path = at->path().string();
-        at.increment(failure);
-    }
-    if (failure) return errno_error(failure.value(), fmt::format("walk {}", directory));
+    if (!std::filesystem::is_directory(std::filesystem::symlink_status(path, failure))) return {};
+    for (std::filesystem::recursive_directory_iterator at(path, failure), end;
+         !failure && at != end; at.increment(failure))
+        TRY(give(at->path().string()));
+    if (failure) return errno_error(failure.value(), fmt::format("walk {}", path));
     return {};
+}
+
+Result<void> give_to_owner_of(const std::string& directory, const std::string& path) {
+    struct stat there {};
+    if (::stat(directory.c_str(), &there) != 0)
+        return errno_error(errno, fmt::format("look at {}", directory));
+    return give_away(path, {there.st_uid, there.st_gid, "", ::geteuid() == 0});
 }
 
 Result<void> check_allocation(const std::string& directory) {

@@ -16,8 +16,10 @@ bool exists(const std::string& path);
 // Makes the directory and its parents; one that is there is fine.
 Result<void> make_directories(const std::string& path, mode_t mode = 0700);
 
-// Where this process is root: gives the directory and all in it to the user.
-Result<void> give_away(const std::string& directory, const ComputeUser& user);
+// Where this process is root: gives `path`, and all in it, to the user.
+Result<void> give_away(const std::string& path, const ComputeUser& user);
+// The same, to whoever owns `directory`: a server of that user goes on with what root made there.
+Result<void> give_to_owner_of(const std::string& directory, const std::string& path);
 
 // Can files in the directory reserve space? The store rests on it: a page that has room cannot fail
 // for lack of it later. unavailable, saying what to do, if the file system has no such thing; any

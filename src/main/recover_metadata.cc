@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "compute/files.h"
 #include "compute/layout.h"
 #include "control/metadata_recovery.h"
 #include "main/instance_lock.h"
@@ -90,6 +91,8 @@ Result<Recovered> recover(const ServeOptions& server, const RecoverMetadataOptio
         auto meta = TRY(meta::Meta::open(made));
         recovered = TRY(control::recover_metadata(*meta, records, store, request, environment));
     }
+    for (const std::string& each : {made, server.data_directory + "/server.lock"})
+        TRY(compute::give_to_owner_of(server.data_directory, each));
     TRY(put_in_place(made, path));
     return recovered;
 }

@@ -9,7 +9,7 @@ import time
 import pytest
 from databricks.sdk.service.postgres import (Branch, BranchSpec, DailySchedule, Duration, FieldMask, Project, ProjectSpec,
                                              ScheduleCadence, Snapshot, SnapshotSchedule, SnapshotSpec)
-from harness import moments, processes, recovery, verify
+from harness import backup, moments, processes, recovery, verify
 from harness.server import PROJECT_ROOT, Server, primary
 from test_moments import branch_at
 
@@ -116,6 +116,23 @@ def test_the_drill_of_the_docs(own):
             process.kill()
     done.wait(timeout=60)
     own.process = None
+    own.start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="others cannot make what is not theirs")
+def test_what_root_makes_is_the_servers_users(own, tmp_path):
+    nobody = 65534
+    recovery.wait_until_recorded(own)
+    own.stop()
+    recovery.lose_database(own)
+    (own.data / "server.lock").unlink()
+    os.chown(own.data, nobody, nobody)
+    done = recovery.run(own)
+    assert done.returncode == 0, done.stderr
+    backup.take(own, tmp_path / "place")
+    made = [own.data / "meta.db", own.data / "server.lock", own.data / "backup", *(own.data / "backup").iterdir()]
+    assert len(made) >= 5 and not [path for path in made if path.stat().st_uid != nobody]
+    os.chown(own.data, 0, 0)
     own.start()
 
 
