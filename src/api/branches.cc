@@ -101,8 +101,8 @@ Json json_of(const control::BranchView& view) {
                    {"current_state", state_text(row)},
                    {"state_change_time", rfc3339(row.state_change_time)},
                    {"default", view.is_default},
-                   {"is_protected", row.is_protected},
-                   {"logical_size_bytes", view.logical_size_bytes}};
+                   {"is_protected", row.is_protected}};
+    if (view.logical_size_bytes) status["logical_size_bytes"] = *view.logical_size_bytes;
     if (row.state == meta::State::creating || row.replaced_by) status["pending_state"] = "READY";
     if (row.source_name) status["source_branch"] = *row.source_name;
     if (row.source_snapshot_name) status["source_snapshot"] = *row.source_snapshot_name;

@@ -87,7 +87,8 @@ Json json_of(const control::SnapshotView& view) {
     Json spec = {{"source_branch", row.source_name}};
     if (row.source_lsn) spec["source_branch_lsn"] = row.source_lsn->text();
     if (row.source_time) spec["source_branch_time"] = rfc3339(*row.source_time);
-    Json status = {{"source_branch", row.source_name}, {"full_size_bytes", view.full_size_bytes}};
+    Json status = {{"source_branch", row.source_name}};
+    if (view.full_size_bytes) status["full_size_bytes"] = *view.full_size_bytes;
     for (Json* part : {&spec, &status}) {
         if (row.expire_time)
             (*part)["expire_time"] = rfc3339(*row.expire_time);

@@ -47,10 +47,9 @@ Json records_status(const control::RecordsStatus& records, Time now) {
 }
 
 Result<Json> branch_status(Control& control, const control::BranchView& view) {
-    Json status = {{"branch", view.row.id},
-                   {"default", view.is_default},
-                   {"logical_size_bytes", view.logical_size_bytes},
-                   {"endpoints", Json::array()}};
+    Json status = {
+        {"branch", view.row.id}, {"default", view.is_default}, {"endpoints", Json::array()}};
+    if (view.logical_size_bytes) status["logical_size_bytes"] = *view.logical_size_bytes;
     if (view.row.source_name) status["source"] = *view.row.source_name;
     if (view.row.expire_time) status["expire_time"] = rfc3339(*view.row.expire_time);
     add_health_to(status, TRY(control::health_of(control.core(), view.row.lineage)));

@@ -329,8 +329,7 @@ Result<void> Branches::purge_deleted(const std::string& uid) {
 BranchView Branches::view(const ProjectRow& project, const BranchRow& row) const {
     BranchView view{.row = row,
                     .project_id = project.id,
-                    .is_default = project.default_branch_uid == row.uid,
-                    .logical_size_bytes = 0};
+                    .is_default = project.default_branch_uid == row.uid};
     if (row.state != State::ready) return view;
     // A size that cannot be told now is no reason to refuse the rest.
     auto size = core_.computes.logical_size(row.lineage);

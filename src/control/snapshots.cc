@@ -291,7 +291,7 @@ Result<void> Snapshots::insert_due(Session& session, SnapshotDraft draft, const 
 }
 
 SnapshotView Snapshots::view(const std::string& project_id, SnapshotRow row) const {
-    SnapshotView view{.row = std::move(row), .project_id = project_id, .full_size_bytes = 0};
+    SnapshotView view{.row = std::move(row), .project_id = project_id};
     if (view.row.state != State::ready) return view;
     auto size = core_.computes.logical_size(view.row.lineage);
     if (size.ok()) view.full_size_bytes = *size;

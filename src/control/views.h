@@ -27,7 +27,7 @@ struct BranchView {
     meta::BranchRow row;
     std::string project_id;
     bool is_default = false;
-    uint64_t logical_size_bytes = 0;
+    std::optional<uint64_t> logical_size_bytes = {};  // none: it cannot be told now
 };
 
 enum class EndpointState : uint8_t { init, active, idle };
@@ -60,7 +60,7 @@ struct DatabaseView {
 struct SnapshotView {
     meta::SnapshotRow row;
     std::string project_id;
-    uint64_t full_size_bytes = 0;
+    std::optional<uint64_t> full_size_bytes = {};  // none: it cannot be told now
 };
 
 struct SnapshotScheduleView {

@@ -15,6 +15,7 @@
 #include "store/orphans.h"
 #include "store/paths.h"
 #include "sys/files.h"
+#include "wal/segment_id.h"
 
 namespace tarn::inspect {
 
@@ -55,12 +56,17 @@ std::map<std::string, Sum> sums_of(const store::Store& store, const std::string&
     return sums;
 }
 
+bool is_wal_file(std::string_view name) {
+    if (wal::is_compressed_name(name)) name.remove_suffix(wal::kCompressedSuffix.size());
+    return pg::is_wal_name(name);
+}
+
 Document wal_document(const store::Store& store, const std::string& directory) {
     Document rows = Document::array();
     for (const char* part : {store::kWalDirectory, store::kWalArchiveDirectory}) {
         auto names = sys::list_names_if_any(store.disk(), directory + "/" + part);
         if (names)
-            std::erase_if(*names, [](const std::string& name) { return !pg::is_wal_name(name); });
+            std::erase_if(*names, [](const std::string& name) { return !is_wal_file(name); });
         if (!names || names->empty()) continue;
         uint64_t bytes = 0;
         for (const std::string& name : *names)

@@ -123,6 +123,8 @@ def test_a_branch_is_a_tree(store):
     assert "kept_from" in look(past, data=store.server.data)
     tree = look(lineage, data=store.server.data)
     assert tree["incarnations"][-1]["map"] == "live"
+    archived = sum(row["files"] for incarnation in tree["incarnations"] for row in incarnation["wal"] if row["in"] == "wal_archive")
+    assert archived == len(list((store.server.data / f"store/lineages/{lineage}").glob("*/wal_archive/*.zst"))) > 0
     for incarnation in tree["incarnations"]:
         for point in incarnation["restore_points"]:
             file = store.server.data / f"store/lineages/{lineage}/{incarnation['incarnation']:08}/{point['number']:08}.restore"
