@@ -141,23 +141,24 @@ def test_another_machine_has_every_moment(past, name):
         verify.assert_whole(other)
 
 
-def test_one_damaged_object_is_named_and_the_rest_restored(past, tmp_path):
+@pytest.mark.parametrize("name", ["directory", "s3"])
+def test_one_damaged_object_is_named_and_the_rest_restored(past, name, tmp_path):
     """Of pages of `app`."""
-    server, place = past.server, past.directory
+    server, (place, environment) = past.server, past.places[name]
     whole = tmp_path / "whole"
-    backup.restore(place, whole)
+    backup.restore(place, whole, environment=environment)
     largest = max(whole.glob("store/lineages/*/*/*.pages"), key=lambda path: path.stat().st_blocks)
     lost = None
-    for path in sorted(past.objects("directory"), key=lambda path: -path.stat().st_size):
+    for path in sorted(past.objects(name), key=lambda path: -path.stat().st_size):
         content = path.read_bytes()
         path.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
-        said = backup.run(None, "verify", "--from", place)
+        said = backup.run(None, "verify", "--from", place, environment=environment)
         if said.returncode == 7 and str(largest.relative_to(whole)) in said.stdout:
             lost = path
             break
         path.write_bytes(content)
     assert lost, "no object is of the log"
-    with backup.RestoredServer(server, place, status=7) as other:
+    with backup.RestoredServer(server, place, status=7, environment=environment) as other:
         line = next(line for line in other.said.splitlines() if line.startswith("lost: "))
         assert lost.name in line and str(largest.relative_to(whole)) in line, other.said
         assert "tarn verify" in other.said
@@ -166,7 +167,7 @@ def test_one_damaged_object_is_named_and_the_rest_restored(past, tmp_path):
         assert largest.parts[-3] in hurt
         assert other.query(primary("other"), "SELECT n FROM t") == [(42,)]
     lost.write_bytes(content)
-    assert backup.run(None, "verify", "--from", place).returncode == 0
+    assert backup.run(None, "verify", "--from", place, environment=environment).returncode == 0
 
 
 class Drill(Server):

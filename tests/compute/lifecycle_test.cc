@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <condition_variable>
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -317,6 +320,44 @@ TEST_P(LifecycleTest, WalCutShortIsRefusedAndNotOpened) {
     ASSERT_FALSE(started.ok());
     EXPECT_EQ(started.error().code(), Code::data_loss) << started.error().text();
     EXPECT_EQ(manager_->status("ep-main").state, ComputeState::failed);
+}
+
+TEST_P(LifecycleTest, WhatRecoveryFindsDamagedIsNamedAndNotOpened) {
+    start_project();
+    ExitNotice exit(*manager_);
+    value("ep-main", "CREATE TABLE t AS SELECT generate_series(1, 10000) AS n");
+    auto table = value("ep-main", "SELECT pg_relation_filepath('t')");
+    value("ep-main", "CHECKPOINT");
+    value("ep-main", "UPDATE t SET n = n + 1");  // is redone on the pages of the restore point
+    for (pid_t pid : processes(kRoot)) ::kill(pid, SIGKILL);
+    EXPECT_EQ(exit.wait(), "ep-main");
+    auto incarnation = directory_ + "/store/lineages/" + kRoot + "/00000001/";
+    auto names = sys::list_names(sys::real_disk(), incarnation);
+    ASSERT_OK(names);
+    std::sort(names->begin(), names->end());
+    auto newest = [&](std::string_view suffix) {
+        std::string last;
+        for (const std::string& name : *names)
+            if (name.ends_with(suffix)) last = name;
+        return last;
+    };
+    for (const auto& [name, says] : {std::pair(newest(".restore"), newest(".restore")),
+                                     std::pair(newest(".pages"), "\"" + table + "\"")}) {
+        std::string path = incarnation + name;
+        auto whole = sys::read_file(sys::real_disk(), path);
+        ASSERT_OK(whole);
+        for (bool cut : {true, false}) {
+            SCOPED_TRACE(path + (cut ? " cut short" : " zeroed"));
+            std::filesystem::resize_file(path, cut ? whole->size() / 64 : 0);
+            if (!cut) std::filesystem::resize_file(path, whole->size());
+            auto started = manager_->start(spec("ep-main", kRoot));
+            std::string said = started.ok() ? "opened" : started.error().text();
+            EXPECT_NE(said.find(says), std::string::npos) << said;
+            std::ofstream(path, std::ios::binary) << *whole;
+        }
+    }
+    ASSERT_OK(manager_->start(spec("ep-main", kRoot)));
+    EXPECT_EQ(value("ep-main", "SELECT sum(n) FROM t"), "50015000");
 }
 
 INSTANTIATE_TEST_SUITE_P(Postgres, LifecycleTest, ::testing::Values(16, 17, 18),

@@ -201,6 +201,7 @@ class Faults:
                 ledger.check(conn)
             with self.server.superuser(primary("p"), uid=self.uid) as admin:
                 amcheck(admin)
+        verify.assert_whole(self.server)
         for ledger in self.ledgers:
             ledger.resume()
 

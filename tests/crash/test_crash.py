@@ -98,6 +98,7 @@ class Crashes:
             pgbench.assert_balanced(conn)
             with self.superuser() as admin:  # while a client is connected: it wakes nothing itself
                 amcheck(admin)
+        verify.assert_whole(self.server)
         for worker in self.workers:
             worker.resume()
 

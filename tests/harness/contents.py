@@ -12,6 +12,7 @@ DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND datconnlimit
 CLUSTER = {
     "databases": "SELECT datname, datallowconn, datconnlimit, pg_encoding_to_char(encoding) FROM pg_database",
     "roles": "SELECT rolname, rolsuper, rolcanlogin, rolcreatedb, rolcreaterole FROM pg_roles",
+    "role settings": "SELECT setdatabase, setrole::regrole::text, setconfig::text FROM pg_db_role_setting",
     "memberships": "SELECT roleid::regrole::text, member::regrole::text FROM pg_auth_members",
     "prepared transactions": "SELECT gid, owner, database FROM pg_prepared_xacts",
 }
@@ -19,8 +20,11 @@ CLUSTER = {
 OURS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
 
 DATABASE = {
+    "schemas": "SELECT nspname, pg_get_userbyid(nspowner), nspacl::text FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_temp%' "
+               "AND nspname NOT LIKE 'pg\\_toast\\_temp%'",
     "relations": f"""
-        SELECT c.oid, c.oid::regclass::text, c.relkind, c.relpersistence, pg_get_userbyid(c.relowner), c.reloptions::text
+        SELECT c.oid, c.oid::regclass::text, c.relkind, c.relpersistence, pg_get_userbyid(c.relowner), c.reloptions::text,
+               c.relacl::text, c.relrowsecurity, obj_description(c.oid, 'pg_class')
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {OURS}""",
     "columns": f"""
         SELECT c.oid::regclass::text, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -32,6 +36,18 @@ DATABASE = {
         SELECT pg_get_indexdef(i.indexrelid), i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
           JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {OURS}""",
     "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid >= 16384",
+    "views": f"""
+        SELECT c.oid::regclass::text, pg_get_viewdef(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('v', 'm') AND {OURS}""",
+    "functions": f"""
+        SELECT p.oid::regprocedure::text, pg_get_functiondef(p.oid), p.proacl::text FROM pg_proc p
+          JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.prokind IN ('f', 'p') AND {OURS}""",
+    "types": f"""
+        SELECT t.oid::regtype::text, t.typtype, (SELECT array_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e
+          WHERE e.enumtypid = t.oid)::text FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE {OURS}""",
+    "triggers": "SELECT tgrelid::regclass::text, pg_get_triggerdef(oid), tgenabled FROM pg_trigger WHERE NOT tgisinternal",
+    "policies": "SELECT tablename, policyname, permissive, roles::text, cmd, qual, with_check FROM pg_policies",
+    "extensions": "SELECT extname, extversion FROM pg_extension",
     "large objects": "SELECT loid, md5(string_agg(data, ''::bytea ORDER BY pageno)) FROM pg_largeobject GROUP BY loid",
 }
 

@@ -3,6 +3,7 @@
 Nothing of Tarn takes part but the bytes of the WAL: what comes out is what PostgreSQL says was there.
 """
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -60,14 +61,23 @@ def collect_wal(lineage, target):
     target.mkdir()
     for incarnation in sorted(p for p in lineage.iterdir() if p.is_dir() and p.name.isdigit()):
         for source in sorted(incarnation.glob("wal*/*")):
-            if source.is_file() and source.suffix != ".tmp":
+            if not source.is_dir() and source.suffix != ".tmp":
                 below = target / source.name.removesuffix(".zst")
-                below.write_bytes(overlay(plain_wal(source), below.read_bytes() if below.exists() else b"", SEGMENT))
+                below.write_bytes(overlay(wal_once_at(source), below.read_bytes() if below.exists() else b"", SEGMENT))
     for timeline, parent, begin in timelines(target):
         suffix = f"{begin >> 32:08X}{begin % (1 << 32) // SEGMENT:08X}"
         first, before = target / f"{timeline:08X}{suffix}", target / f"{parent:08X}{suffix}"
         if first.exists() and before.exists():
             first.write_bytes(overlay(first.read_bytes(), before.read_bytes(), begin % SEGMENT))
+
+
+def wal_once_at(path):
+    """The bytes of a segment that has been listed: it may have been archived since, and compressed."""
+    archived = path.parent.parent / "wal_archive" / path.name.removesuffix(".zst")
+    for place in (path, archived, archived.with_name(f"{archived.name}.zst")):
+        with contextlib.suppress(FileNotFoundError):
+            return plain_wal(place)
+    raise FileNotFoundError(f"{path} is gone, and is not in the archive")
 
 
 def plain_wal(path):

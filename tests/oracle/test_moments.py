@@ -26,12 +26,14 @@ SECONDS_BETWEEN_EVENTS = 4
 
 
 class Rarities(Worker):
-    """What ordinary load leaves out: sequences, large objects, multixacts, prepared transactions, unlogged tables."""
+    """What ordinary load leaves out: sequences, large objects, multixacts, prepared transactions, unlogged tables, and what
+    is in the catalogs alone."""
 
     TABLES = ("CREATE TABLE parents (n int PRIMARY KEY); INSERT INTO parents SELECT generate_series(1, 50);"
               "CREATE TABLE children (n int REFERENCES parents, s text); CREATE SEQUENCE numbers;"
               "CREATE TABLE prepared (n int); CREATE UNLOGGED TABLE scratch (n int); CREATE MATERIALIZED VIEW sums AS "
-              "SELECT n, count(*) FROM children GROUP BY n;")
+              "SELECT n, count(*) FROM children GROUP BY n; CREATE TYPE mood AS ENUM ('calm');"
+              "CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';")
 
     def __init__(self, name, connect, seed):
         super().__init__(name, connect, seed)
@@ -48,7 +50,7 @@ class Rarities(Worker):
 
     def step(self):
         action = self.random.choice([self.sequence, self.large_object, self.multixact, self.prepare, self.finish,
-                                     self.unlogged, self.refresh, self.roll_back])
+                                     self.unlogged, self.refresh, self.catalog, self.roll_back])
         action()
         self.done[action.__name__] = self.done.get(action.__name__, 0) + 1
         time.sleep(0.02)  # leaves the processor to the other workers
@@ -89,6 +91,17 @@ class Rarities(Worker):
 
     def refresh(self):
         self.conn.execute("REFRESH MATERIALIZED VIEW sums")
+
+    def catalog(self):
+        n = self.random.randrange(1000)
+        self.conn.execute(self.random.choice([
+            f"CREATE OR REPLACE VIEW seen AS SELECT n, {n} AS k FROM prepared",
+            f"CREATE OR REPLACE FUNCTION answer() RETURNS int LANGUAGE sql AS 'SELECT {n}'",
+            f"CREATE OR REPLACE TRIGGER passes BEFORE INSERT ON children FOR EACH ROW WHEN (NEW.n > {n}) EXECUTE FUNCTION pass()",
+            f"DROP POLICY IF EXISTS below ON children; CREATE POLICY below ON children USING (n < {n})",
+            f"ALTER TABLE children {self.random.choice(['ENABLE', 'DISABLE'])} ROW LEVEL SECURITY",
+            f"{self.random.choice(['GRANT SELECT ON parents TO', 'REVOKE SELECT ON parents FROM'])} PUBLIC",
+            f"COMMENT ON TABLE parents IS '{n}'", f"ALTER TYPE mood ADD VALUE IF NOT EXISTS 'mood {n % 20}'"]))
 
     def roll_back(self):
         with self.conn.transaction(force_rollback=True):
@@ -173,7 +186,7 @@ class Past:
         finally:
             for worker in workers:
                 worker.stop()
-        assert workers[0].steps > 10 and len(workers[1].done) == 8, (workers[0].steps, workers[1].done)
+        assert workers[0].steps > 10 and len(workers[1].done) == 9, (workers[0].steps, workers[1].done)
         ended = datetime.now(timezone.utc)
         self.position()  # commits something later than every time, or stock PostgreSQL would not find them
         return workers[-1].found, (began, ended)
@@ -181,8 +194,9 @@ class Past:
     def checkpoint(self):
         with self.superuser() as admin:
             admin.execute("CHECKPOINT")
-        redo = self.position("(SELECT redo_lsn FROM pg_control_checkpoint())")
-        self.moments.append(("a checkpoint's redo position", "lsn", redo))
+        for what in ("redo", "checkpoint"):
+            lsn = self.position(f"(SELECT {what}_lsn FROM pg_control_checkpoint())")
+            self.moments.append((f"a checkpoint's {what} position", "lsn", lsn))
 
     def end_life(self, event, workers):
         if event == "sleep":
