@@ -14,8 +14,8 @@
 namespace tarn::backup {
 
 struct PruneRequest {
-    // Backups that are younger stay; so do, of each source, the newest and the newest without
-    // problems.
+    // Backups that are younger stay; so do, of each source, all from the newest back to the newest
+    // without problems.
     Span keep{};
     Span patience{};  // how long to wait for a backup that is under way
     std::function<void(size_t object, size_t objects)> progress;

@@ -174,8 +174,9 @@ DiskSpace Manager::disk_space() {
             "fills)",
             options_.data_directory, space.state == DiskState::low ? "filling up" : "nearly full",
             free_text(space),
-            space.state == DiskState::low ? "nothing new is made until there is more"
-                                          : "computes only read until there is more");
+            space.state == DiskState::low
+                ? "no project, branch or restore is made until there is more"
+                : "computes only read until there is more");
     return space;
 }
 

@@ -139,8 +139,8 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
         ->default_str("true");
     command
         .add_option("--disk-low", options.disk_low,
-                    "Free space below which nothing new is made; auto follows from the disk's "
-                    "size, 0 is never")
+                    "Free space below which no project, branch or restore is made; auto follows "
+                    "from the disk's size, 0 is never")
         ->check(form(parse_disk_limit))
         ->envname("TARN_DISK_LOW")
         ->capture_default_str();

@@ -35,7 +35,8 @@ struct GiveBackLimits {
     uint32_t pages_a_round = 32768;  // packed of a lineage, so that others have their turn: 256 MiB
     // A hole of one page costs what a large one does, and a segment is packed as a whole. So what
     // could go of a segment waits until it is this part of the pages that the segment's file takes,
-    // and what would make a hole of fewer pages for its neighbours; neither waits for longer.
+    // and what would make a hole of fewer pages, which does not count as part of it, for its
+    // neighbours; neither waits for longer.
     double least_share = 0.25;
     uint64_t least_hole = 4;
     Span longest_wait = std::chrono::minutes{2};
