@@ -350,13 +350,14 @@ void PageLog::read_ahead(FileEntry* file, uint32_t block, uint32_t count, bool c
     uint32_t length = file->length.load(std::memory_order_acquire);
     if (window.count == 0 || window.block >= length) return;
     if (window.count > length - window.block) window.count = length - window.block;
-    Version first;
-    if (!cold && resolve(file, window.block, &first) == 0 && is_cached(first.location))
-        return read_ahead_.stop(file);
+    if (is_cached(file, window.block) && is_cached(file, window.block + window.count - 1)) return;
     prefetch(file, window.block, window.count);
 }
 
-bool PageLog::is_cached(Location location) {
+bool PageLog::is_cached(FileEntry* file, uint32_t block) {
+    Version version;
+    if (resolve(file, block, &version) < 0) return false;  // reading it will tell
+    Location location = version.location;
     if (!location.known() || location.is_zeros()) return true;
     if (location.source() >= map_.header().source_count) return true;
     int fd = descriptor(map_.header().sources[location.source()],

@@ -72,7 +72,7 @@ class PageLog {
     int resolve(FileEntry* file, uint32_t block, Version* version);
     int read_run(const Version* versions, void* const* pages, uint32_t count, bool* cold);
     void read_ahead(FileEntry* file, uint32_t block, uint32_t count, bool cold);
-    bool is_cached(Location location);
+    bool is_cached(FileEntry* file, uint32_t block);
     uint32_t locate(FileEntry* file, uint32_t block, uint32_t count, Location* sorted);
     void hint(const Location* sorted, uint32_t count, uint64_t gap,
               void (sys::Disk::*what)(int fd, int64_t offset, int64_t size));
@@ -87,8 +87,8 @@ class PageLog {
     IndexStack indexes_;
     ReadAhead read_ahead_;
     PackedReader packed_;
-    static constexpr uint32_t kHinted = 256;  // blocks hinted about at a time
-    static constexpr uint32_t kBatch = 32;    // pages handled at a time, on the stack
+    static constexpr uint32_t kHinted = 1024;  // blocks hinted about at a time
+    static constexpr uint32_t kBatch = 32;     // pages handled at a time, on the stack
     // Segment files open at a time in one process: the pages of 32 GiB, beside what PostgreSQL may
     // have open itself (max_files_per_process, 1,000). Each has its place in one set.
     static constexpr uint32_t kDescriptorSets = 128;

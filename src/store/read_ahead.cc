@@ -26,18 +26,13 @@ ReadAhead::Window ReadAhead::next(const FileEntry* file, uint32_t block, uint32_
         at.size = kFirstWindow;
         at.fetched = end;
     }
-    // Keep at least half a window between the reader and what has not been asked for.
-    if (end + at.size / 2 < at.fetched) return {};
+    // Keep at least a window between the reader and what has not been asked for.
+    if (end + at.size < at.fetched) return {};
     if (at.fetched < end) at.fetched = end;
     Window window{at.fetched, at.size};
     at.fetched += at.size;
     if (at.size < kLastWindow) at.size *= 2;
     return window;
-}
-
-void ReadAhead::stop(const FileEntry* file) {
-    Stream& at = stream(file);
-    if (at.file == file) at.size = 0;
 }
 
 }  // namespace tarn::store

@@ -1,9 +1,9 @@
 // read_ahead.h: notices sequential reads of a file and says how far ahead to fetch. Shim-safe.
 //
 // In a log, neighbouring blocks of a file that has been updated lie far apart, so the kernel's own
-// read-ahead does not see a sequential scan. It is only worth the calls when pages come from disk:
-// the first read of a stream that is not in the page cache switches it on, a window whose beginning
-// is cached already switches it off.
+// read-ahead sees a sequential scan only where neighbours happen to lie together. It is only worth
+// the calls when pages come from disk: the first read of a stream that is not in the page cache
+// switches it on.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,6 @@ class ReadAhead {
     // Notes a read of [block, block + count); `cold`: it was not in the page cache. The window that
     // should be fetched now.
     Window next(const FileEntry* file, uint32_t block, uint32_t count, bool cold);
-    // The last window was cached already: stop until the next cold read.
-    void stop(const FileEntry* file);
 
   private:
     struct Stream {
@@ -38,7 +36,7 @@ class ReadAhead {
 
     static constexpr uint32_t kStreams = 16;  // scans at a time in one process
     static constexpr uint32_t kFirstWindow = 32;
-    static constexpr uint32_t kLastWindow = 256;  // 2 MiB
+    static constexpr uint32_t kLastWindow = 1024;  // 8 MiB
     Stream streams_[kStreams];
 };
 
