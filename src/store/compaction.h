@@ -23,7 +23,7 @@
 
 namespace tarn::store {
 
-constexpr uint32_t kStretchBlocks = 256;  // 2 MiB: what reading ahead asks for at once
+constexpr uint32_t kStretchBlocks = 256;  // 2 MiB
 
 // Blocks of [begin, end) that lie in small pieces of the log; none if they are few.
 std::vector<uint32_t> scattered_blocks(const PageMap& map, const FileEntry* file, uint32_t begin,

@@ -350,6 +350,8 @@ void PageLog::read_ahead(FileEntry* file, uint32_t block, uint32_t count, bool c
     uint32_t length = file->length.load(std::memory_order_acquire);
     if (window.count == 0 || window.block >= length) return;
     if (window.count > length - window.block) window.count = length - window.block;
+    // A window that seems to be in memory is not asked for. The stream goes on: the kernel's own
+    // read-ahead, which may have brought it, can end with it.
     if (is_cached(file, window.block) && is_cached(file, window.block + window.count - 1)) return;
     prefetch(file, window.block, window.count);
 }

@@ -87,8 +87,8 @@ class PageLog {
     IndexStack indexes_;
     ReadAhead read_ahead_;
     PackedReader packed_;
-    static constexpr uint32_t kHinted = 1024;  // blocks hinted about at a time
-    static constexpr uint32_t kBatch = 32;     // pages handled at a time, on the stack
+    static constexpr uint32_t kHinted = ReadAhead::kLastWindow;  // blocks hinted about at a time
+    static constexpr uint32_t kBatch = 32;  // pages handled at a time, on the stack
     // Segment files open at a time in one process: the pages of 32 GiB, beside what PostgreSQL may
     // have open itself (max_files_per_process, 1,000). Each has its place in one set.
     static constexpr uint32_t kDescriptorSets = 128;

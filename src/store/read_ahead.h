@@ -14,6 +14,8 @@ namespace tarn::store {
 
 class ReadAhead {
   public:
+    static constexpr uint32_t kLastWindow = 1024;  // blocks of the largest window: 8 MiB
+
     struct Window {
         uint32_t block = 0;
         uint32_t count = 0;  // 0: nothing to fetch
@@ -36,7 +38,6 @@ class ReadAhead {
 
     static constexpr uint32_t kStreams = 16;  // scans at a time in one process
     static constexpr uint32_t kFirstWindow = 32;
-    static constexpr uint32_t kLastWindow = 1024;  // 8 MiB
     Stream streams_[kStreams];
 };
 
